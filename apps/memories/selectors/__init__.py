@@ -1,0 +1,47 @@
+"""Reads of memories in a view. Everything is evaluated before it is returned."""
+
+from dataclasses import dataclass
+
+from apps.memories.filters import Filters
+from apps.memories.models import MemoryColumns
+from apps.memories.records import RECORD_COLUMNS, MemoryRecord, record
+from apps.memories.view import View
+from memoria.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Newest ids first; `next_cursor` is the last id when more rows exist."""
+
+    items: list[MemoryRecord]
+    next_cursor: str | None
+
+
+def memory_get(*, view: View, memory_id: str) -> MemoryRecord:
+    """An active memory. Raises NotFound for unknown and for inactive ids alike."""
+    row = row_find(view=view, memory_id=memory_id)
+    if row is None or not row.is_active:
+        raise NotFound("Memory not found")
+    return record(row)
+
+
+def row_find(*, view: View, memory_id: str) -> MemoryColumns | None:
+    """The view's row in any state, for services that are about to change it."""
+    for source in view.sources():
+        for row in source.filter(memory_id=memory_id):
+            return row  # type: ignore[no-any-return]
+    return None
+
+
+def memory_list(*, view: View, filters: Filters, limit: int, cursor: str | None = None) -> Page:
+    """Active memories, newest id first, after the cursor."""
+    found: dict[str, MemoryRecord] = {}
+    for source in view.sources():
+        rows = filters.apply(source)
+        if cursor is not None:
+            rows = rows.filter(memory_id__lt=cursor)
+        for row in rows.order_by("-memory_id").only(*RECORD_COLUMNS)[: limit + 1]:
+            found.setdefault(row.memory_id, record(row))
+    items = sorted(found.values(), key=lambda item: item.memory_id, reverse=True)
+    more = len(items) > limit
+    return Page(items[:limit], items[limit - 1].memory_id if more else None)

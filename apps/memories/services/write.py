@@ -1,0 +1,156 @@
+"""The one write routine: storing, batches and everything else that remembers goes through `memories_write`."""
+
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from apps.memories.commits import Change, OpenCommit, commit
+from apps.memories.models import EditLog, Memory
+from apps.memories.records import MemoryRecord, record
+from apps.memories.services.vectors import vectors_for
+from apps.memories.view import View
+from apps.tenancy.scope import current_route
+from memoria.digest import content_hash
+from memoria.drafts import Draft
+from memoria.naming import memory_ids
+from memoria.ports import Embedder
+from memoria.tokens import search_text
+
+
+class Outcome(StrEnum):
+    NEW = "new"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one draft: the memory that now says it, new or known before."""
+
+    memory: MemoryRecord
+    outcome: Outcome
+
+
+def memories_write(
+    *,
+    drafts: Sequence[Draft],
+    view: View,
+    actor_id: str,
+    operation: str,
+    reason: str,
+    now: datetime,
+    embedder: Embedder | None,
+) -> list[Written]:
+    """Remember the drafts, in their order, all or none.
+
+    Embedding comes first and outside the transaction; where it fails the memories are kept and found by their
+    words until it works again.
+    """
+    if not drafts:
+        return []
+    hashes = [content_hash(draft.content) for draft in drafts]
+    vectors = vectors_for(
+        texts=dict(zip(hashes, (d.content for d in drafts), strict=True)), embedder=embedder
+    )
+    ids = memory_ids(now, os.urandom(8), len(drafts))
+    with commit(view=view, operation=operation, actor_id=actor_id, now=now) as opened:
+        embedding_ids = vectors.save()
+        writer = _Writer(opened, actor_id, reason)
+        written = [
+            writer.write(
+                draft, memory_id=memory_id, text_hash=text_hash, embedding_id=embedding_ids.get(text_hash)
+            )
+            for draft, memory_id, text_hash in zip(drafts, ids, hashes, strict=True)
+        ]
+        writer.finish()
+    return written
+
+
+class _Writer:
+    """Collects what one commit does, so that a batch is a handful of statements."""
+
+    def __init__(self, opened: OpenCommit, actor_id: str, reason: str) -> None:
+        self._commit = opened
+        self._actor_id = actor_id
+        self._reason = reason
+        self._new: dict[tuple[Any, ...], Memory] = {}
+        self._log: list[EditLog] = []
+        self._changes: list[Change] = []
+
+    def write(self, draft: Draft, *, memory_id: str, text_hash: str, embedding_id: int | None) -> Written:
+        key = (text_hash, draft.memory_type, draft.subject_id, draft.session_id)
+        known = self._new.get(key) or self._find(*key)
+        if known is not None:
+            return self._repeat(known, draft)
+        row = Memory(
+            memory_id=memory_id,
+            user_id=current_route().user_id,
+            author_id=draft.author_id,
+            subject_id=draft.subject_id,
+            session_id=draft.session_id,
+            memory_type=draft.memory_type,
+            content=draft.content,
+            trust_tier=draft.trust_tier,
+            initial_confidence=draft.initial_confidence,
+            source_event_ids=draft.source_event_ids,
+            extra_metadata=draft.extra_metadata or None,
+            observed_at=draft.observed_at,
+            created_at=self._commit.now,
+            content_hash=text_hash,
+            search_text=search_text(draft.content),
+            embedding_id=embedding_id,
+        )
+        self._new[key] = row
+        self._audit("inject", memory_id, {"type": draft.memory_type})
+        return Written(record(row), Outcome.NEW)
+
+    def _find(self, text_hash: str, memory_type: str, subject_id: str | None, session_id: str | None) -> Any:
+        for source in self._commit.view.sources():
+            found = source.filter(
+                content_hash=text_hash,
+                memory_type=memory_type,
+                subject_id=subject_id,
+                session_id=session_id,
+                is_active=True,
+            ).first()
+            if found is not None:
+                return found
+        return None
+
+    def _repeat(self, known: Any, draft: Draft) -> Written:
+        """The same said again: keep the first, and take over metadata that was given ({} clears it)."""
+        if draft.extra_metadata is not None and (draft.extra_metadata or None) != (
+            known.extra_metadata or None
+        ):
+            metadata = draft.extra_metadata or None
+            if known._state.adding:
+                known.extra_metadata = metadata
+            else:
+                self._commit.change(
+                    [Change(known, {"extra_metadata": metadata, "updated_at": self._commit.now})]
+                )
+                known.extra_metadata = metadata
+            self._audit("update_metadata", known.memory_id, {"extra_metadata": metadata})
+        return Written(record(known), Outcome.DUPLICATE)
+
+    def _audit(self, operation: str, memory_id: str, payload: dict[str, Any]) -> None:
+        self._log.append(
+            EditLog(
+                edit_id=uuid.uuid4().hex,
+                user_id=current_route().user_id,
+                memory_id=memory_id,
+                operation=operation,
+                payload=payload,
+                reason=self._reason,
+                seq=self._commit.seq,
+                created_at=self._commit.now,
+                created_by=self._actor_id,
+            )
+        )
+
+    def finish(self) -> None:
+        self._commit.insert(list(self._new.values()))
+        EditLog.objects.bulk_create(self._log)

@@ -1,0 +1,62 @@
+"""Base views. This is the REST door: the only place in the HTTP layer that opens a user database."""
+
+from contextlib import ExitStack
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.accounts.callers import Caller
+from apps.tenancy.admission import route
+from apps.tenancy.scope import user_database
+
+
+class BaseView(APIView):
+    """What all views share: the methods, and that a wrong one is said before anybody asks for a key."""
+
+    http_method_names = ("get", "post", "put", "delete", "head")
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if not hasattr(self, str(request.method).lower()):
+            self.http_method_not_allowed(request)
+        super().initial(request, *args, **kwargs)
+
+
+class PublicView(BaseView):
+    """Answers anybody."""
+
+    authentication_classes = ()
+
+
+class CallerView(BaseView):
+    """Answers callers, from the control plane only."""
+
+    @property
+    def caller(self) -> Caller:
+        return self.request.user  # type: ignore[return-value]
+
+
+class UserView(CallerView):
+    """Opens the caller's database once the caller has been checked, and shuts it whatever happens.
+
+    A key owner's database is made at first use. A master caller may name anybody, so for them only views that
+    store something (`creates_user`) make a database; the others answer as for an empty one.
+    """
+
+    creates_user = False
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        with ExitStack() as self._scope:
+            return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        caller = self.caller
+        creates = self.creates_user or not caller.is_master
+        way = route(user_id=caller.user_id, found=caller.registration, creates=creates)
+        self._scope.enter_context(user_database(way))
+
+
+def no_content() -> Response:
+    return Response(status=204)

@@ -1,0 +1,146 @@
+"""User databases as SQLite files: one file per user, made by copying a template file."""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from django.db.backends.sqlite3.base import DatabaseWrapper
+
+from apps.tenancy.servers.base import Owner, UserServer, checked_owner
+from apps.tenancy.servers.pool import LeasedConnection, Session
+from memoria.errors import Unavailable, WrongOwner
+from memoria.naming import database_path
+
+CREATE_OWNER = "CREATE TABLE mem_owner (user_id TEXT NOT NULL, deployment TEXT NOT NULL)"
+
+
+class SqliteConnection(LeasedConnection, DatabaseWrapper):
+    """Opens existing files only: a missing database is an error, never a new empty one."""
+
+    expected_owner: Owner | None = None
+
+    def open_raw(self, conn_params: dict[str, Any], old: Session | None) -> Any:
+        if old is not None:
+            old.raw.close()
+        return DatabaseWrapper.get_new_connection(self, conn_params)
+
+    def is_alive(self, raw: Any) -> bool:
+        return True
+
+    def check_owner(self) -> None:
+        if self.expected_owner is not None:
+            found = self.connection.execute("SELECT user_id, deployment FROM mem_owner").fetchall()
+            checked_owner(found, self.expected_owner, self.database)
+
+
+class SqliteServer(UserServer):
+    """Files in two-character folders below a directory."""
+
+    vendor = "sqlite"
+
+    def __init__(
+        self, name: str, directory: Path, settings: dict[str, Any], *, size: int, wait_seconds: float
+    ) -> None:
+        super().__init__(name, size=size, wait_seconds=wait_seconds, close=lambda raw: raw.close())
+        self.directory = directory
+        self._settings = settings
+
+    def path(self, database: str) -> Path:
+        return self.directory / database_path(database)
+
+    def connection(self, database: str, *, owner: Owner | None, read_only: bool = False) -> SqliteConnection:
+        settings = {**self._settings, "OPTIONS": dict(self._settings["OPTIONS"])}
+        settings["NAME"] = (
+            f"file:{quote(str(self.path(database)))}?mode={'ro&immutable=1' if read_only else 'rw'}"
+        )
+        if read_only:
+            settings["OPTIONS"]["init_command"] = (
+                ""  # the log mode cannot be set on a file that never changes
+            )
+        connection = SqliteConnection(settings, alias=database)
+        connection.pool, connection.database, connection.expected_owner = self.pool, database, owner
+        return connection
+
+    def exists(self, database: str) -> bool:
+        return self.path(database).exists()
+
+    def owner(self, database: str) -> Owner | None:
+        path = self.path(database)
+        if not path.exists():
+            return None
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as raw:
+            if raw.execute("SELECT 1 FROM sqlite_master WHERE name = 'mem_owner'").fetchone() is None:
+                return None
+            row = raw.execute("SELECT user_id, deployment FROM mem_owner").fetchone()
+        return Owner(*row) if row else None
+
+    @contextlib.contextmanager
+    def template_lock(self, template: str) -> Iterator[None]:
+        path = self.path(template).with_suffix(".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # ends with the file, also when the process dies
+            yield
+
+    def create_empty(self, database: str, owner: Owner) -> None:
+        path = self.path(database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute(CREATE_OWNER)
+            raw.execute("INSERT INTO mem_owner VALUES (?, ?)", (owner.user_id, owner.deployment))
+
+    def finish_template(self, building: str, template: str) -> None:
+        """Leave one closed file in WAL mode: copying a file with an open log gives "no such table"."""
+        self.pool.close_idle(building)
+        path = self.path(building)
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as raw:
+            raw.execute("PRAGMA journal_mode=DELETE")
+            raw.execute("VACUUM")
+            raw.execute("PRAGMA journal_mode=WAL")
+        target = self.path(template)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+
+    def create_from_template(self, database: str, template: str, owner: Owner) -> None:
+        """Copy the template beside its final place and link it in; whoever comes second finds the first
+        one's.
+        """
+        path = self.path(database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        building = path.with_name(f".{database}.{secrets.token_hex(4)}")
+        try:
+            shutil.copyfile(self.path(template), building)
+            with contextlib.closing(sqlite3.connect(building)) as raw, raw:
+                raw.execute("PRAGMA synchronous=FULL")
+                raw.execute(
+                    "UPDATE mem_owner SET user_id = ?, deployment = ?", (owner.user_id, owner.deployment)
+                )
+            try:
+                os.link(building, path)
+            except FileExistsError:
+                if self.owner(database) != owner:
+                    raise WrongOwner(f"database {database} exists and is not ours") from None
+        except OSError as error:
+            raise Unavailable(
+                f"the user database could not be written: {error.strerror}", retry_after=5
+            ) from error
+        finally:
+            building.unlink(missing_ok=True)
+
+    def drop(self, database: str) -> None:
+        self.pool.close_idle(database)
+        path = self.path(database)
+        for suffix in ("-wal", "-shm", ""):  # the main file last: while it exists the removal can be repeated
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+    def size_bytes(self, database: str) -> int:
+        path = self.path(database)
+        files = (path.with_name(path.name + suffix) for suffix in ("", "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())

@@ -1,0 +1,1 @@
+"""Use cases of the registry: provision, upgrade, suspend and reactivate. Imported by module."""

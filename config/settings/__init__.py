@@ -1,0 +1,1 @@
+"""One module per way of running: base (embedded default), production (servers, TLS in front), test."""
