@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Field, Model
+from django.db.models import F, Field, Model, Value
+from django.db.models.functions import Greatest
 
 from apps.memories.models import MAIN_BRANCH, OPEN, Clock, Commit, Memory, MemoryColumns, Revision
 from apps.memories.view import View
@@ -48,7 +49,7 @@ class OpenCommit:
             row.born, row.digest = self.seq, state_digest(row)
         if self.view.is_main:
             Memory.objects.bulk_create(rows, batch_size=CHUNK)
-            self._count(sum(row.is_active for row in rows))
+            self.count(sum(row.is_active for row in rows))
         else:
             Revision.objects.bulk_create(
                 [self._overlay_row(row, base=None) for row in rows], batch_size=CHUNK
@@ -59,9 +60,9 @@ class OpenCommit:
         for part in _chunks(list(changes)):
             after = [self._changed(change) for change in part]
             if self.view.is_main:
-                self._archive([row.memory_id for row in after])
+                self.archive([row.memory_id for row in after])
                 _update(Memory, after, ("memory_id",), sorted({name for c in part for name in c.values}))
-                self._count(sum(row.is_active for row in after) - sum(c.row.is_active for c in part))
+                self.count(sum(row.is_active for row in after) - sum(c.row.is_active for c in part))
             else:
                 self._overlay([(change.row, row) for change, row in zip(part, after, strict=True)])
 
@@ -70,9 +71,9 @@ class OpenCommit:
         for part in _chunks(list(rows)):
             ids = [row.memory_id for row in part]
             if self.view.is_main:
-                self._archive(ids)
+                self.archive(ids)
                 Memory.objects.filter(memory_id__in=ids).delete()
-                self._count(-sum(row.is_active for row in part))
+                self.count(-sum(row.is_active for row in part))
             else:
                 self._overlay([(row, None) for row in part])
 
@@ -83,7 +84,7 @@ class OpenCommit:
         after.born, after.digest = self.seq, state_digest(after)
         return after
 
-    def _archive(self, memory_ids: list[str]) -> None:
+    def archive(self, memory_ids: list[str]) -> None:
         """Keep main's present rows as revisions that ended with this commit; rows born in it leave no trace."""
         connection = user_connection()
         columns = ", ".join(map(connection.ops.quote_name, SHARED))
@@ -121,7 +122,7 @@ class OpenCommit:
             **{**values, "branch_id": self.view.branch_id, "born": self.seq, "died": OPEN, "base": base}
         )
 
-    def _count(self, difference: int) -> None:
+    def count(self, difference: int) -> None:
         if difference:
             Clock.objects.update(active_count=F("active_count") + difference)
 
@@ -130,11 +131,11 @@ class OpenCommit:
 def commit(*, view: View, operation: str, actor_id: str, now: datetime) -> Iterator[OpenCommit]:
     """Open a commit on a view's branch. Leaves the new state, or the old one when the block raises."""
     with user_atomic():
-        if not Clock.objects.update(seq=F("seq") + 1):
+        if not Clock.objects.update(seq=F("seq") + 1, ticked_at=Greatest("ticked_at", Value(now))):
             raise Unavailable("this user's database is not complete", retry_after=60)
-        seq = Clock.objects.values_list("seq", flat=True).get(pk=1)
+        seq, ticked_at = Clock.objects.values_list("seq", "ticked_at").get(pk=1)
         Commit.objects.create(
-            seq=seq, branch_id=view.branch_id, operation=operation, actor_id=actor_id, created_at=now
+            seq=seq, branch_id=view.branch_id, operation=operation, actor_id=actor_id, created_at=ticked_at
         )
         yield OpenCommit(seq=seq, view=view, now=now)
 

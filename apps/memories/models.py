@@ -16,11 +16,17 @@ OPEN = 2**63 - 1
 
 
 class Clock(UserModel):
-    """One row. Every write ticks `seq` first, so its row lock serialises the writers of one user."""
+    """One row. Every write ticks `seq` first, so its row lock serialises the writers of one user.
+
+    `ticked_at` never goes back, so that times and commits are in one order.
+    `active_count` counts main's active memories; before `horizon` only pinned states can still be read.
+    """
 
     id = models.IntegerField(primary_key=True)
     seq = models.BigIntegerField(default=0)
     active_count = models.BigIntegerField(default=0)
+    horizon = models.BigIntegerField(default=0)
+    ticked_at = models.DateTimeField()
 
     class Meta:
         db_table = "mem_clock"
@@ -100,6 +106,8 @@ class Memory(MemoryColumns):
             models.Index(fields=["subject_id"], name="memories_subject"),
             models.Index(fields=["content_hash"], name="memories_content"),
             models.Index(fields=["born"], name="memories_born"),
+            models.Index(fields=["embedding_id"], name="memories_embedding"),
+            models.Index(fields=["superseded_by"], name="memories_superseded"),
         )
 
 
@@ -122,6 +130,8 @@ class Revision(MemoryColumns):
                 fields=["branch_id", "is_active", "memory_id", "died", "born"], name="revisions_active"
             ),
             models.Index(fields=["branch_id", "content_hash"], name="revisions_content"),
+            models.Index(fields=["embedding_id"], name="revisions_embedding"),
+            models.Index(fields=["superseded_by"], name="revisions_superseded"),
         )
 
 

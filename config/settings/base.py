@@ -45,8 +45,7 @@ def kept_secret(path: Path) -> str:
     return value
 
 
-# --- Where data lives
-# -------------------------------------------------------------------------------------------
+# --- Where data lives ---
 
 MEMORIA_DATA_DIR = Path(read("MEMORIA_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 _url = read(
@@ -112,8 +111,7 @@ MEMORIA_USER_SERVERS = {name: django_database(place) for name, place in _user_se
 DATABASE_ROUTERS = ["apps.tenancy.router.PlaneRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Who may call
-# -----------------------------------------------------------------------------------------------
+# --- Who may call ---
 
 MEMORIA_OPEN_MODE = flag("MEMORIA_OPEN_MODE", default=False)
 MEMORIA_MASTER_KEY = read_secret("MEMORIA_MASTER_KEY", "MASTER_KEY")
@@ -128,8 +126,7 @@ SECRET_KEY = read_secret("MEMORIA_SECRET_KEY") or kept_secret(MEMORIA_DATA_DIR /
 ALLOWED_HOSTS = read("MEMORIA_ALLOWED_HOSTS", default="*").split(",")
 CSRF_TRUSTED_ORIGINS = [origin for origin in read("MEMORIA_TRUSTED_ORIGINS").split(",") if origin]
 
-# --- Embedding
-# --------------------------------------------------------------------------------------------------
+# --- Embedding ---
 
 MEMORIA_EMBEDDING_MODEL = read("MEMORIA_EMBEDDING_MODEL", "EMBEDDING_MODEL")
 MEMORIA_EMBEDDING_DIM = int(number("MEMORIA_EMBEDDING_DIM", "EMBEDDING_DIM", default=0, low=0, high=65_536))
@@ -143,8 +140,12 @@ MEMORIA_EMBEDDING_PROVIDER = read(
 )
 MEMORIA_EMBEDDING_TIMEOUT_SECONDS = number("MEMORIA_EMBEDDING_TIMEOUT_SECONDS", default=10, low=0.1, high=120)
 
-# --- Processes
-# --------------------------------------------------------------------------------------------------
+# --- History ---
+
+# Every moment of this many days can be read and returned to; older ones only where a snapshot or a branch needs them.
+MEMORIA_HISTORY_DAYS = number("MEMORIA_HISTORY_DAYS", default=30, low=1 / 48, high=36_500)
+
+# --- Processes ---
 
 MEMORIA_REDIS_URL = read_secret("MEMORIA_REDIS_URL")
 MEMORIA_INSTANCE_ID = f"{read('MEMORIA_INSTANCE_ID', default=uuid.uuid4().hex)}-{os.getpid()}"
@@ -155,8 +156,7 @@ MEMORIA_THREADS = int(number("MEMORIA_THREADS", default=16, low=1, high=512))
 MEMORIA_LOG_LEVEL = read("MEMORIA_LOG_LEVEL", default="INFO").upper()
 MEMORIA_LOG_FORMAT = read("MEMORIA_LOG_FORMAT", default="text")
 
-# --- Django
-# -----------------------------------------------------------------------------------------------------
+# --- Django ---
 
 DEBUG = False
 ROOT_URLCONF = "config.urls"

@@ -1,15 +1,15 @@
 """The one write routine: storing, batches and everything else that remembers goes through `memories_write`."""
 
 import os
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from apps.memories.audit import Entry, audit
 from apps.memories.commits import Change, OpenCommit, commit
-from apps.memories.models import EditLog, Memory
+from apps.memories.models import Memory
 from apps.memories.records import MemoryRecord, record
 from apps.memories.services.vectors import vectors_for
 from apps.memories.view import View
@@ -77,8 +77,7 @@ class _Writer:
         self._actor_id = actor_id
         self._reason = reason
         self._new: dict[tuple[Any, ...], Memory] = {}
-        self._log: list[EditLog] = []
-        self._changes: list[Change] = []
+        self._entries: list[Entry] = []
 
     def write(self, draft: Draft, *, memory_id: str, text_hash: str, embedding_id: int | None) -> Written:
         key = (text_hash, draft.memory_type, draft.subject_id, draft.session_id)
@@ -104,7 +103,7 @@ class _Writer:
             embedding_id=embedding_id,
         )
         self._new[key] = row
-        self._audit("inject", memory_id, {"type": draft.memory_type})
+        self._entries.append(Entry("inject", memory_id, {"type": draft.memory_type}, self._reason))
         return Written(record(row), Outcome.NEW)
 
     def _find(self, text_hash: str, memory_type: str, subject_id: str | None, session_id: str | None) -> Any:
@@ -133,24 +132,11 @@ class _Writer:
                     [Change(known, {"extra_metadata": metadata, "updated_at": self._commit.now})]
                 )
                 known.extra_metadata = metadata
-            self._audit("update_metadata", known.memory_id, {"extra_metadata": metadata})
+            payload = {"extra_metadata": metadata}
+            reason = f"{self._reason}:dedup_metadata_refresh"
+            self._entries.append(Entry("update_metadata", known.memory_id, payload, reason))
         return Written(record(known), Outcome.DUPLICATE)
-
-    def _audit(self, operation: str, memory_id: str, payload: dict[str, Any]) -> None:
-        self._log.append(
-            EditLog(
-                edit_id=uuid.uuid4().hex,
-                user_id=current_route().user_id,
-                memory_id=memory_id,
-                operation=operation,
-                payload=payload,
-                reason=self._reason,
-                seq=self._commit.seq,
-                created_at=self._commit.now,
-                created_by=self._actor_id,
-            )
-        )
 
     def finish(self) -> None:
         self._commit.insert(list(self._new.values()))
-        EditLog.objects.bulk_create(self._log)
+        audit(self._entries, actor_id=self._actor_id, now=self._commit.now, seq=self._commit.seq)

@@ -1,0 +1,80 @@
+"""Near neighbours among main's active memories, by cosine of their vectors."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from apps.memories.models import Embedding, Memory
+from memoria.ports import Vectors
+from memoria.tokens import tokens
+from memoria.types import MemoryType
+
+ROWS_PER_READ = 2_000
+
+
+def vectors_of(embedding_ids: Iterable[int]) -> dict[int, Vectors]:
+    """Vectors by embedding id, one row per passage."""
+    found: dict[int, Vectors] = {}
+    every = sorted(set(embedding_ids))
+    for start in range(0, len(every), ROWS_PER_READ):
+        rows = Embedding.objects.filter(pk__in=every[start : start + ROWS_PER_READ])
+        for pk, dim, blob in rows.values_list("pk", "dim", "vectors"):
+            found[pk] = np.frombuffer(blob, dtype=np.float16).reshape(-1, dim).astype(np.float32)
+    return found
+
+
+def nearest_in_main(rows: Sequence[Any], *, minimum: float) -> dict[str, tuple[float, str]]:
+    """For each row with a vector the nearest active main memory of its type, if at least `minimum` alike.
+
+    Returns (cosine, main's memory id) by the row's memory id; ties go to the smaller main id. Only vectors of the
+    same model are compared, by their first passage.
+    """
+    wanted = [row for row in rows if row.embedding_id is not None]
+    if not wanted:
+        return {}
+    mine = vectors_of(row.embedding_id for row in wanted)
+    models = dict(Embedding.objects.filter(pk__in=list(mine)).values_list("pk", "model"))
+    best: dict[str, tuple[float, str]] = {}
+    types = {row.memory_type for row in wanted}
+    main = Memory.objects.filter(is_active=True, memory_type__in=types, embedding_id__isnull=False)
+    main = main.exclude(memory_id__in=[row.memory_id for row in wanted])
+    keys = list(main.order_by("memory_id").values_list("memory_id", "memory_type", "embedding_id"))
+    for start in range(0, len(keys), ROWS_PER_READ):
+        part = keys[start : start + ROWS_PER_READ]
+        theirs = vectors_of(key[2] for key in part)
+        their_models = dict(Embedding.objects.filter(pk__in=list(theirs)).values_list("pk", "model"))
+        for row in wanted:
+            same = [
+                key
+                for key in part
+                if key[1] == row.memory_type and their_models.get(key[2]) == models[row.embedding_id]
+            ]
+            if not same:
+                continue
+            alike = np.stack([theirs[key[2]][0] for key in same]) @ mine[row.embedding_id][0]
+            at = int(alike.argmax())
+            cosine = float(alike[at])
+            if cosine >= minimum and cosine > best.get(row.memory_id, (-1.0, ""))[0]:
+                best[row.memory_id] = (cosine, same[at][0])
+    return best
+
+
+def rank_rows(rows: Sequence[Any], *, query: str, vector: Any) -> dict[str, float]:
+    """Score a handful of rows against a query: 0.7/(1 + L2) by meaning and 0.3 by the share of query words it has.
+
+    `vector` None ranks by words alone. Rows of type semantic get 0.001 more, as clients of the earlier server expect.
+    """
+    words = set(tokens(query))
+    vectors = vectors_of(row.embedding_id for row in rows if row.embedding_id is not None)
+    scores: dict[str, float] = {}
+    for row in rows:
+        score = 0.001 if row.memory_type == MemoryType.SEMANTIC else 0.0
+        if words:
+            score += 0.3 * len(words & set(tokens(row.content))) / len(words)
+        passages = vectors.get(row.embedding_id)
+        if vector is not None and passages is not None and passages.shape[1] == len(vector):
+            cosine = min(float((passages @ vector).max()), 1.0)
+            score += 0.7 / (1 + (2 - 2 * cosine) ** 0.5)
+        scores[row.memory_id] = score
+    return scores

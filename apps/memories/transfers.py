@@ -1,0 +1,115 @@
+"""Set-wise moves between main and the other rows of a database: taking a branch's rows over, and going back in time.
+
+Part of the same contract as apps.memories.commits, within an open commit on main; plain SQL because thousands of rows
+move without passing through Python.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from apps.memories.commits import CHUNK, SHARED, OpenCommit
+from apps.memories.models import MAIN_BRANCH, OPEN
+from apps.memories.view import View
+from apps.tenancy.scope import user_connection
+
+
+def adopt(
+    opened: OpenCommit, *, source: View, memory_ids: Iterable[str], dropped_ids: Iterable[str] = ()
+) -> None:
+    """Make main's rows equal to the source branch's own rows of these ids, and take `dropped_ids` out of main.
+
+    The branch's rows get what was applied as their new base, so that a second merge finds nothing and later changes
+    on either side are judged against this moment.
+    """
+    moment = source.at if source.at is not None else OPEN - 1
+    true_then = "branch_id = %s AND died > %s AND born <= %s"
+    for ids in _chunks(dropped_ids):
+        _leave(opened, ids)
+    for ids in _chunks(memory_ids):
+        marks = _marks(ids)
+        _leave(opened, ids)
+        inherited, values = _columns("o.", born=opened.seq)
+        _execute(
+            f"INSERT INTO mem_memories ({inherited}) SELECT {values} FROM mem_revisions o"
+            f" WHERE o.{true_then.replace(' AND ', ' AND o.')} AND o.absent = 0 AND o.memory_id IN ({marks})",
+            [source.branch_id, moment, moment, *ids],
+        )
+        digests = _query(
+            f"SELECT digest, memory_id FROM mem_revisions WHERE {true_then} AND memory_id IN ({marks})",
+            [source.branch_id, moment, moment, *ids],
+        )
+        settle(branch_id=source.branch_id, applied=digests)
+        opened.count(_active(f"memory_id IN ({marks})", ids))
+
+
+def settle(*, branch_id: int, applied: Iterable[tuple[int | None, str]]) -> None:
+    """Move the merge base of the branch's open rows to what was applied: (digest, memory id) of each."""
+    with user_connection().cursor() as cursor:
+        cursor.executemany(
+            f"UPDATE mem_revisions SET base = %s WHERE branch_id = {int(branch_id)} AND memory_id = %s"
+            f" AND died = {OPEN}",
+            list(applied),
+        )
+
+
+def rewind(opened: OpenCommit, seq: int) -> int:
+    """Give main the rows it had at commit `seq`. Returns how many rows differed. Nothing is lost: the present rows
+    become revisions like any other, so the way back is the same operation."""
+    same = (
+        "EXISTS (SELECT 1 FROM mem_revisions r WHERE r.branch_id = %s AND r.memory_id = mem_memories.memory_id"
+        " AND r.died > %s AND r.born <= %s AND r.digest = mem_memories.digest)"
+    )
+    differs = f"born > %s AND NOT {same}"
+    parameters = [seq, MAIN_BRANCH, seq, seq]
+    ids = [row[0] for row in _query(f"SELECT memory_id FROM mem_memories WHERE {differs}", parameters)]
+    for part in _chunks(ids):
+        _leave(opened, part)
+    inherited, values = _columns("r.", born=opened.seq)
+    absent = "NOT EXISTS (SELECT 1 FROM mem_memories m WHERE m.memory_id = r.memory_id)"
+    _execute(
+        f"INSERT INTO mem_memories ({inherited}) SELECT {values} FROM mem_revisions r"
+        f" WHERE r.branch_id = %s AND r.died > %s AND r.born <= %s AND {absent}",
+        [MAIN_BRANCH, seq, seq],
+    )
+    opened.count(_active("born = %s", [opened.seq]))
+    restored = _query("SELECT memory_id FROM mem_memories WHERE born = %s", [opened.seq])
+    return len(set(ids) | {row[0] for row in restored})
+
+
+def _leave(opened: OpenCommit, ids: list[str]) -> None:
+    """Take rows out of main, keeping them as revisions."""
+    opened.count(-_active(f"memory_id IN ({_marks(ids)})", ids))
+    opened.archive(ids)
+    _execute(f"DELETE FROM mem_memories WHERE memory_id IN ({_marks(ids)})", ids)
+
+
+def _columns(prefix: str, *, born: int) -> tuple[str, str]:
+    """The shared columns as names and as values, with `born` replaced by this commit."""
+    quote = user_connection().ops.quote_name
+    values = (str(int(born)) if name == "born" else f"{prefix}{quote(name)}" for name in SHARED)
+    return ", ".join(map(quote, SHARED)), ", ".join(values)
+
+
+def _active(where: str, parameters: list[Any]) -> int:
+    return int(_query(f"SELECT COUNT(*) FROM mem_memories WHERE is_active = 1 AND {where}", parameters)[0][0])
+
+
+def _marks(ids: list[str]) -> str:
+    return ", ".join(["%s"] * len(ids))
+
+
+def _query(sql: str, parameters: list[Any]) -> list[Any]:
+    with user_connection().cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())
+
+
+def _execute(sql: str, parameters: list[Any]) -> None:
+    with user_connection().cursor() as cursor:
+        cursor.execute(sql, parameters)
+
+
+def _chunks(items: Iterable[str]) -> Iterator[list[str]]:
+    every = sorted(set(items))
+    for start in range(0, len(every), CHUNK):
+        yield every[start : start + CHUNK]

@@ -1,0 +1,88 @@
+"""Branches: a name for a number on the clock; what a branch changes lies over main's rows of that moment."""
+
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError
+
+from apps.memories.models import MAIN_BRANCH, Clock
+from apps.memories.selectors import memory_count
+from apps.memories.view import MAIN
+from apps.tenancy.scope import current_route, user_atomic
+from apps.versioning.models import Branch, Status, UserState
+from apps.versioning.selectors import branch_view, commit_at, snapshot_get
+from memoria import snapshots as rules
+from memoria.errors import Conflict, Invalid
+
+# How far back a time may lie from which a branch is made; snapshots reach further.
+FROM_TIME = timedelta(minutes=30)
+
+
+def branch_create(
+    *,
+    name: str,
+    actor_id: str,
+    now: datetime,
+    from_snapshot: str | None = None,
+    from_time: datetime | None = None,
+) -> None:
+    """Fork main: as it is, as of a snapshot, or as of a time. Never checks the branch out.
+
+    Raises Conflict with the text clients know when full or taken, Invalid and NotFound for what cannot be forked.
+    """
+    if from_snapshot is not None and from_time is not None:
+        raise Conflict("Specify from_snapshot or from_timestamp, not both.")
+    if from_time is not None and from_time > now:
+        raise Conflict("from_timestamp cannot be in the future")
+    if from_time is not None and from_time < now - FROM_TIME:
+        raise Conflict("from_timestamp must be within the last 30 minutes")
+    rules.checked_branch_name(name)
+    try:
+        with user_atomic():
+            head = (
+                Clock.objects.select_for_update().get(pk=1).seq
+            )  # one creator at a time, or the limit would leak
+            if (
+                Branch.objects.filter(status=Status.ACTIVE).exclude(pk=MAIN_BRANCH).count()
+                >= rules.BRANCH_LIMIT
+            ):
+                raise Conflict(f"Branch limit reached ({rules.BRANCH_LIMIT}). Delete old branches first.")
+            if Branch.objects.filter(live_name=name).exists():
+                raise Conflict(f"Branch '{name}' already exists.")
+            fork_seq = head
+            if from_snapshot is not None:
+                fork_seq = snapshot_get(name=from_snapshot).seq
+            elif from_time is not None:
+                fork_seq = commit_at(from_time)
+            Branch.objects.create(
+                user_id=current_route().user_id,
+                name=name,
+                live_name=name,
+                fork_seq=fork_seq,
+                created_by=actor_id,
+                created_at=now,
+            )
+    except IntegrityError:
+        raise Conflict(f"Branch '{name}' already exists.") from None
+
+
+def branch_checkout(*, name: str, actor_id: str, now: datetime) -> int | None:
+    """Let the actor's requests without a branch go to this one. Returns its memory count, None for main.
+
+    Raises NotFound.
+    """
+    view = branch_view(name=name)
+    UserState.objects.update_or_create(pk=actor_id, defaults={"active_branch": name, "updated_at": now})
+    return None if view == MAIN else memory_count(view=view)
+
+
+def branch_delete(*, name: str, now: datetime) -> bool:
+    """Forget a branch; whoever has it checked out is back on main. False where there is no such branch.
+
+    Raises Invalid for main. Its rows go with the next collection.
+    """
+    if name == MAIN.name:
+        raise Invalid("Cannot delete main")
+    with user_atomic():
+        UserState.objects.filter(active_branch=name).update(active_branch=MAIN.name, updated_at=now)
+        gone = Branch.objects.filter(live_name=name).update(status=Status.DELETED, live_name=None)
+    return bool(gone)
