@@ -1,121 +1,102 @@
-"""Our own token text: what full-text search sees of a memory, alike on every engine and in both scripts."""
+"""Our own token text: what lexical search sees of a memory, alike on every engine and in both scripts.
+
+English words are folded and lightly stemmed, identifiers are kept whole and in parts, Chinese, Japanese and Korean
+become single characters and bigrams. The same function reads memories and queries.
+"""
 
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 
-WORD = re.compile(r"[^\W_]+(?:[._/@:+#-]+[^\W_]+)*", re.UNICODE)
-PART = re.compile(r"[^\W_]+", re.UNICODE)
-CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\u3040-\u30ff\uac00-\ud7af]+")
+_CJK_CHARACTERS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
+_CJK = re.compile(f"[{_CJK_CHARACTERS}]+")
+# A word, with what holds identifiers, versions, hosts, paths and addresses together inside it.
+_WORD = re.compile(r"[^\W_]+(?:['’._/@:+#&-]+[^\W_]+)*[+#]*")
+_PART = re.compile(r"[^\W_]+")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_MARKS = re.compile("[\u0300-\u036f]+")
+_POSSESSIVE = re.compile(r"['’]s\b")
+
 STOP_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "but",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "he",
-        "her",
-        "his",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "me",
-        "my",
-        "not",
-        "of",
-        "on",
-        "or",
-        "our",
-        "she",
-        "should",
-        "so",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "to",
-        "us",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
+    "a about above after again against all also am an and any are as at be because been before being below"
+    " between both but by can could did do does doing don down during each few for from further get got had"
+    " has have having he her here hers him his how i if in into is it its just let like ll m make me more"
+    " most my no nor not of off on once only or other our out over own re s same she should so some such t"
+    " than that the their them then there these they this those through to too under until up us ve very"
+    " was we were what when where which while who whom why will with would you your yours".split()
 )
 
 
 def tokens(text: str) -> list[str]:
-    """Words without diacritics and endings, identifiers whole and in parts, Chinese as characters and
-    bigrams.
-    """
+    """The tokens of a text, in order, repetitions included."""
+    folded = _folded(text)
     found: list[str] = []
-    folded = "".join(
-        c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)
-    ).casefold()
-    for run in CJK.findall(folded):
-        found += list(run)
+    for run in _CJK.findall(folded):
+        found += run
         found += [run[i : i + 2] for i in range(len(run) - 1)]
-    for word in WORD.findall(CJK.sub(" ", folded)):
-        parts = PART.findall(word)
-        if len(parts) > 1:
-            found.append(word)
-        found += [stem(part) for part in parts if part not in STOP_WORDS]
+    for word in _WORD.findall(_CJK.sub(" ", folded)):
+        found += _of_word(word)
     return found
 
 
+def _folded(text: str) -> str:
+    """Compatibility forms and Latin diacritics folded; Hangul stays whole."""
+    decomposed = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text))
+    return unicodedata.normalize("NFC", _MARKS.sub("", decomposed))
+
+
+@lru_cache(maxsize=50_000)
+def _of_word(word: str) -> tuple[str, ...]:
+    parts = _PART.findall(_POSSESSIVE.sub("", word))
+    if len(parts) == 1 and parts[0] == word:
+        pieces = [piece.casefold() for piece in _CAMEL.split(word)] if not word.islower() else [word]
+        whole = word.casefold()
+        if len(pieces) == 1:
+            return (stem(whole),) if whole not in STOP_WORDS else ()
+        return (whole, *(stem(piece) for piece in pieces if piece not in STOP_WORDS))
+    found: list[str] = []
+    joined = word.casefold()
+    if "'" not in word and "’" not in word:  # an identifier, not a contraction
+        found.append(joined)
+    for part in parts:
+        found += _of_word(part)
+    return tuple(found)
+
+
 def stem(word: str) -> str:
-    """Take the commonest English endings off; both sides of a comparison go through here."""
-    if len(word) > 3 and word.isalpha():
-        for ending, instead in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""), ("es", ""), ("s", "")):
-            if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-                return word[: -len(ending)] + instead
-    return word
+    """Take the commonest English endings off. Both sides of a comparison go through here, so it need not be a
+    word.
+    """
+    if len(word) <= 3 or not word.isascii() or not word.isalpha():
+        return word
+    for ending, instead in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("edly", ""), ("ed", ""), ("ly", "")):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word[: -len(ending)] + instead
+            break
+    else:
+        if word.endswith("es") and word[-3] in "sxz" and len(word) > 4:
+            word = word[:-2]
+        elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
+            word = word[:-1]
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls":
+        word = word[:-1]  # running, runn: run
+    return word[:-1] if len(word) > 4 and word.endswith("e") else word
 
 
 def encoded(token: str) -> str:
-    """Spell a token with lower-case ASCII letters and digits only, at least three of them: no engine's
-    tokenizer, minimum length or stop-word list changes such a word."""
+    """Spell a token with lower-case ASCII letters and digits, three or more: no engine's tokenizer, minimum length
+    or stop-word list changes such a word."""
     if token.isascii() and token.isalnum() and 2 <= len(token) <= 60:
         return f"w{token}"
     return f"h{hashlib.blake2b(token.encode(), digest_size=8).hexdigest()}"
 
 
 def search_text(text: str) -> str:
-    """The words to index for a text, in order."""
+    """The encoded tokens of a text in one string, to be stored and indexed."""
     return " ".join(map(encoded, tokens(text)))
+
+
+def search_terms(query: str) -> list[str]:
+    """The distinct encoded tokens of a query, in order."""
+    return list(dict.fromkeys(map(encoded, tokens(query))))

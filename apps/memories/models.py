@@ -54,7 +54,7 @@ class Embedding(UserModel):
     content_hash = BytewiseField(max_length=32)
     model = BytewiseField(max_length=100)
     dim = models.IntegerField()
-    vectors = models.BinaryField()
+    vector = models.BinaryField()
 
     class Meta:
         db_table = "mem_embeddings"

@@ -6,21 +6,21 @@ from typing import Any
 import numpy as np
 
 from apps.memories.models import Embedding, Memory
-from memoria.ports import Vectors
+from memoria.corpus import Floats
 from memoria.tokens import tokens
 from memoria.types import MemoryType
 
 ROWS_PER_READ = 2_000
 
 
-def vectors_of(embedding_ids: Iterable[int]) -> dict[int, Vectors]:
-    """Vectors by embedding id, one row per passage."""
-    found: dict[int, Vectors] = {}
+def vectors_of(embedding_ids: Iterable[int]) -> dict[int, Floats]:
+    """Vectors by embedding id."""
+    found: dict[int, Floats] = {}
     every = sorted(set(embedding_ids))
     for start in range(0, len(every), ROWS_PER_READ):
         rows = Embedding.objects.filter(pk__in=every[start : start + ROWS_PER_READ])
-        for pk, dim, blob in rows.values_list("pk", "dim", "vectors"):
-            found[pk] = np.frombuffer(blob, dtype=np.float16).reshape(-1, dim).astype(np.float32)
+        for pk, blob in rows.values_list("pk", "vector"):
+            found[pk] = np.frombuffer(blob, dtype=np.float16).astype(np.float32)
     return found
 
 
@@ -28,7 +28,7 @@ def nearest_in_main(rows: Sequence[Any], *, minimum: float) -> dict[str, tuple[f
     """For each row with a vector the nearest active main memory of its type, if at least `minimum` alike.
 
     Returns (cosine, main's memory id) by the row's memory id; ties go to the smaller main id. Only vectors of the
-    same model are compared, by their first passage.
+    same model are compared.
     """
     wanted = [row for row in rows if row.embedding_id is not None]
     if not wanted:
@@ -52,7 +52,7 @@ def nearest_in_main(rows: Sequence[Any], *, minimum: float) -> dict[str, tuple[f
             ]
             if not same:
                 continue
-            alike = np.stack([theirs[key[2]][0] for key in same]) @ mine[row.embedding_id][0]
+            alike = np.stack([theirs[key[2]] for key in same]) @ mine[row.embedding_id]
             at = int(alike.argmax())
             cosine = float(alike[at])
             if cosine >= minimum and cosine > best.get(row.memory_id, (-1.0, ""))[0]:
@@ -72,9 +72,9 @@ def rank_rows(rows: Sequence[Any], *, query: str, vector: Any) -> dict[str, floa
         score = 0.001 if row.memory_type == MemoryType.SEMANTIC else 0.0
         if words:
             score += 0.3 * len(words & set(tokens(row.content))) / len(words)
-        passages = vectors.get(row.embedding_id)
-        if vector is not None and passages is not None and passages.shape[1] == len(vector):
-            cosine = min(float((passages @ vector).max()), 1.0)
+        mine = vectors.get(row.embedding_id)
+        if vector is not None and mine is not None and len(mine) == len(vector):
+            cosine = min(float(mine @ vector), 1.0)
             score += 0.7 / (1 + (2 - 2 * cosine) ** 0.5)
         scores[row.memory_id] = score
     return scores

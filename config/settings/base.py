@@ -140,6 +140,10 @@ MEMORIA_EMBEDDING_PROVIDER = read(
 )
 MEMORIA_EMBEDDING_TIMEOUT_SECONDS = number("MEMORIA_EMBEDDING_TIMEOUT_SECONDS", default=10, low=0.1, high=120)
 
+# Memory per process for the arrays that retrieval works on, over all users; a user who does not fit alone is searched
+# in the database.
+MEMORIA_CORPUS_MEGABYTES = number("MEMORIA_CORPUS_MEGABYTES", default=512, low=1, high=1_000_000)
+
 # --- History ---
 
 # Every moment of this many days can be read and returned to; older ones only where a snapshot or a branch needs them.
@@ -188,6 +192,7 @@ INSTALLED_APPS = [
     "apps.tenancy",
     "apps.accounts",
     "apps.jobs",
+    "apps.graph",
     "apps.memories",
     "apps.versioning",
     "apps.rest",

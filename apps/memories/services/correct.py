@@ -8,6 +8,7 @@ from apps.memories.commits import Change, commit
 from apps.memories.models import Memory
 from apps.memories.records import MemoryRecord, record
 from apps.memories.selectors import row_find
+from apps.memories.services.entities import link_by_rules
 from apps.memories.services.vectors import vectors_for
 from apps.memories.view import View
 from memoria.digest import content_hash
@@ -60,6 +61,7 @@ def memory_correct(
             embedding_id=vectors.save().get(text_hash),
         )
         opened.insert([new])
+        link_by_rules({new.memory_id: new_content}, now=now)
         opened.change([Change(old, {"is_active": False, "superseded_by": new.memory_id, "updated_at": now})])
         payload = {"new_memory_id": new.memory_id}
         audit([Entry("correct", memory_id, payload, reason)], actor_id=actor_id, now=now, seq=opened.seq)

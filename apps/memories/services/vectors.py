@@ -1,6 +1,4 @@
-"""Vectors of texts: from the user's database where the text is known, else from the embedder, outside
-transactions.
-"""
+"""Vectors of texts: from the user's database where the text is known, else from the embedder, outside transactions."""
 
 from dataclasses import dataclass, field
 
@@ -9,53 +7,65 @@ import structlog
 
 from apps.memories.models import Embedding
 from apps.tenancy.scope import release_connection
+from memoria.corpus import Floats
 from memoria.errors import Unavailable
-from memoria.ports import Embedder, Vectors
+from memoria.ports import Embedder
 
 log = structlog.get_logger(__name__)
+
+# What a text is about stands at its beginning; more of a long message made finding it worse (docs/decisions/0009).
+EMBEDDED_CHARACTERS = 1_000
 
 
 @dataclass(slots=True)
 class TextVectors:
     """Vectors by content hash: those the database has, and fresh ones to be saved within the caller's commit."""
 
-    known: dict[str, int] = field(default_factory=dict)
-    fresh: dict[str, Vectors] = field(default_factory=dict)
     model: str = ""
+    known: dict[str, int] = field(default_factory=dict)
+    fresh: dict[str, Floats] = field(default_factory=dict)
     failure: str | None = None
 
     def save(self) -> dict[str, int]:
         """Store the fresh vectors; returns the embedding id of every hash that has one."""
-        rows = [
-            Embedding(
-                content_hash=text_hash,
-                model=self.model,
-                dim=vectors.shape[1],
-                vectors=vectors.astype(np.float16).tobytes(),
+        ids = dict(self.known)
+        for text_hash, vector in self.fresh.items():
+            blob = vector.astype(np.float16).tobytes()
+            row = Embedding.objects.create(
+                content_hash=text_hash, model=self.model, dim=len(vector), vector=blob
             )
-            for text_hash, vectors in self.fresh.items()
-        ]
-        for row in rows:
-            row.save(force_insert=True)
-        return self.known | {row.content_hash: row.pk for row in rows}
+            ids[text_hash] = row.pk
+        return ids
 
 
 def vectors_for(*, texts: dict[str, str], embedder: Embedder | None) -> TextVectors:
-    """Look up or compute the vectors of texts keyed by content hash. Never fails: `failure` says what went
-    wrong.
-    """
+    """Look up or compute the vectors of texts keyed by content hash. Never fails: `failure` says what went wrong."""
     if embedder is None:
         return TextVectors(failure="no embedder is configured")
     found = Embedding.objects.filter(content_hash__in=list(texts), model=embedder.model)
-    result = TextVectors(known=dict(found.values_list("content_hash", "id")), model=embedder.model)
+    result = TextVectors(model=embedder.model, known=dict(found.values_list("content_hash", "id")))
     missing = {text_hash: text for text_hash, text in texts.items() if text_hash not in result.known}
     if missing:
         release_connection()  # embedding may take seconds
         try:
-            vectors = embedder.embed(list(missing.values()))
+            vectors = embedder.embed([text[:EMBEDDED_CHARACTERS] for text in missing.values()])
         except Unavailable as error:
             log.warning("storing without vectors", reason=str(error), count=len(missing))
             result.failure = str(error)
         else:
-            result.fresh = {text_hash: vectors[i : i + 1] for i, text_hash in enumerate(missing)}
+            result.fresh = dict(zip(missing, vectors, strict=True))
     return result
+
+
+def query_vector(*, query: str, embedder: Embedder | None) -> tuple[Floats | None, str | None]:
+    """The vector of a query, or why there is none."""
+    if embedder is None:
+        return None, "no embedder is configured"
+    if not query.strip():
+        return None, "the query is blank"
+    release_connection()
+    try:
+        return embedder.embed([query[:EMBEDDED_CHARACTERS]])[0], None
+    except Unavailable as error:
+        log.warning("searching without vectors", reason=str(error))
+        return None, str(error)

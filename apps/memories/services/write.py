@@ -11,6 +11,7 @@ from apps.memories.audit import Entry, audit
 from apps.memories.commits import Change, OpenCommit, commit
 from apps.memories.models import Memory
 from apps.memories.records import MemoryRecord, record
+from apps.memories.services.entities import link_by_rules
 from apps.memories.services.vectors import vectors_for
 from apps.memories.view import View
 from apps.tenancy.scope import current_route
@@ -139,4 +140,5 @@ class _Writer:
 
     def finish(self) -> None:
         self._commit.insert(list(self._new.values()))
+        link_by_rules({row.memory_id: row.content for row in self._new.values()}, now=self._commit.now)
         audit(self._entries, actor_id=self._actor_id, now=self._commit.now, seq=self._commit.seq)

@@ -1,0 +1,65 @@
+"""Reads of entities and links."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from apps.graph.models import Entity, MemoryEntityLink
+
+PER_QUERY = 400
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRecord:
+    name: str
+    entity_type: str
+
+
+def entity_list() -> list[EntityRecord]:
+    """Every entity, by name."""
+    return [EntityRecord(*row) for row in Entity.objects.order_by("name").values_list("name", "entity_type")]
+
+
+def linked_memory_ids(memory_ids: Iterable[str]) -> set[str]:
+    """Those of the given memories that have links."""
+    every = list(memory_ids)
+    found: set[str] = set()
+    for start in range(0, len(every), PER_QUERY):
+        rows = MemoryEntityLink.objects.filter(memory_id__in=every[start : start + PER_QUERY])
+        found.update(rows.values_list("memory_id", flat=True))
+    return found
+
+
+def newest_link() -> int:
+    """The id of the newest link, by which readers notice later ones."""
+    return MemoryEntityLink.objects.order_by("-id").values_list("id", flat=True).first() or 0
+
+
+def memories_linked_after(link_id: int) -> set[str]:
+    """Memories that got a link after the given one."""
+    return set(MemoryEntityLink.objects.filter(id__gt=link_id).values_list("memory_id", flat=True))
+
+
+def entities_of_memories(memory_ids: list[str]) -> dict[str, list[int]]:
+    """Entity ids by memory, for those of the given memories that have any."""
+    found: dict[str, list[int]] = {}
+    rows = MemoryEntityLink.objects.all()
+    wanted = set(memory_ids)
+    parts = [rows]
+    if len(memory_ids) <= 4 * PER_QUERY:
+        parts = [
+            rows.filter(memory_id__in=memory_ids[i : i + PER_QUERY])
+            for i in range(0, len(memory_ids), PER_QUERY)
+        ]
+    for part in parts:
+        for memory_id, entity_id in part.values_list("memory_id", "entity_id").iterator(chunk_size=2_000):
+            if memory_id in wanted:
+                found.setdefault(memory_id, []).append(entity_id)
+    return found
+
+
+def entity_ids(*, names: Iterable[str]) -> dict[str, int]:
+    """Ids of the entities with these canonical names."""
+    every = list(names)
+    if not every:
+        return {}
+    return dict(Entity.objects.filter(name__in=every).values_list("name", "id"))

@@ -1,0 +1,150 @@
+"""Retrieving: the one way from a question to the memories that answer it, for every door and every view."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from apps.graph.selectors import entity_ids
+from apps.memories.corpora import corpus_of
+from apps.memories.filters import Filters
+from apps.memories.records import RECORD_COLUMNS, MemoryRecord, record
+from apps.memories.services.vectors import query_vector
+from apps.memories.view import View
+from memoria import ranking
+from memoria.corpus import TYPES, Corpus, Mask
+from memoria.entities import entities
+from memoria.ports import Embedder
+from memoria.ranking import DEFAULT, Hit, Question, Ranked, Weights
+from memoria.temporal import intent
+from memoria.tokens import search_terms
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    memory: MemoryRecord
+    score: float
+
+
+@dataclass(slots=True)
+class Explanation:
+    """How a retrieval went. Times in milliseconds."""
+
+    degraded: str | None = None
+    hits: list[Hit] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+    intent: dict[str, Any] = field(default_factory=dict)
+    corpus_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    found: list[Found]
+    explanation: Explanation
+
+
+def memories_retrieve(
+    *,
+    view: View,
+    query: str,
+    top_k: int,
+    embedder: Embedder | None,
+    now: datetime,
+    filters: Filters = Filters(),
+    session_id: str | None = None,
+    weights: Weights = DEFAULT,
+) -> Retrieval:
+    """The memories that answer a query, best first; filters hold before anything is ranked.
+
+    `session_id` lifts memories of that session a little; to exclude others put it into the filters. An embedder that
+    fails leaves lexical and entity search, and the explanation says so.
+    """
+    clock = _Stopwatch()
+    vector, degraded = query_vector(query=query, embedder=embedder)
+    clock.lap("embedding")
+    dim = len(vector) if vector is not None else (embedder.dim if embedder is not None else 0)
+    corpus = corpus_of(view, model=embedder.model if embedder is not None else "", dim=dim)
+    clock.lap("corpus")
+    question = _question(query, now, vector, session_id)
+    clock.lap("question")
+    ranked = _rank(corpus, question, query, now, filters, top_k, weights)
+    clock.lap("ranking")
+    found = _hydrated(view, ranked.hits)
+    clock.lap("reading")
+    explanation = Explanation(
+        degraded=degraded,
+        hits=ranked.hits,
+        dropped=ranked.dropped,
+        timings=clock.laps,
+        corpus_size=corpus.size,
+    )
+    return Retrieval(found, explanation)
+
+
+def _question(query: str, now: datetime, vector: Any, session_id: str | None) -> Question:
+    wanted = intent(query, now)
+    window = None
+    if wanted.window is not None:
+        start, end = (moment.timestamp() if moment is not None else None for moment in wanted.window)
+        window = (start, end)
+    things = entity_ids(names=[thing.name for thing in entities(query)])
+    return Question(
+        now=now.timestamp(),
+        vector=vector,
+        terms=search_terms(query),
+        entities=list(things.values()),
+        session_id=session_id,
+        window=window,
+        order=wanted.order,
+    )
+
+
+def _rank(
+    corpus: Corpus,
+    question: Question,
+    query: str,
+    now: datetime,
+    filters: Filters,
+    top_k: int,
+    weights: Weights,
+) -> Ranked:
+    return ranking.rank(corpus, question, allowed=_allowed(corpus, filters), top_k=top_k, weights=weights)
+
+
+def _allowed(corpus: Corpus, filters: Filters) -> Mask:
+    """The filters as a mask over the corpus; metadata and tier filters have no retrieval of their own."""
+    mask: Mask = corpus.mask
+    if filters.memory_types:
+        codes = [TYPES.index(memory_type) for memory_type in TYPES if memory_type in filters.memory_types]
+        mask = mask & np.isin(corpus.types, codes)
+    if filters.session_id is not None:
+        wanted = corpus.of_session(filters.session_id)
+        mask = mask & (wanted | corpus.of_session(None) if filters.session_or_none else wanted)
+    if filters.subject_id is not None:
+        mask = mask & corpus.of_subject(filters.subject_id)
+    return mask
+
+
+def _hydrated(view: View, hits: list[Hit]) -> list[Found]:
+    """The rows of the hits as the view has them now, in the order of the hits; what was purged meanwhile is left out."""
+    ids = [hit.memory_id for hit in hits]
+    rows: Mapping[str, MemoryRecord] = {}
+    for source in view.sources():
+        found = source.filter(memory_id__in=ids, is_active=True).only(*RECORD_COLUMNS)
+        rows = {row.memory_id: record(row) for row in found} | dict(rows)
+    return [Found(rows[hit.memory_id], round(hit.score, 4)) for hit in hits if hit.memory_id in rows]
+
+
+class _Stopwatch:
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = round((now - self._last) * 1e3, 2)
+        self._last = now
