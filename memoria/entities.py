@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from functools import lru_cache
 
 NAME_LENGTH = 200
@@ -26,6 +27,17 @@ PATH = "path"
 EMAIL = "email"
 DATE = "time"
 CONCEPT = "concept"
+
+
+class LinkSource(StrEnum):
+    """Who linked a memory to a thing; a stronger source is never replaced by a weaker one."""
+
+    RULES = "rules"
+    LLM = "llm"
+    MANUAL = "manual"
+
+
+LINK_WEIGHTS = {LinkSource.RULES: 0.8, LinkSource.LLM: 0.9, LinkSource.MANUAL: 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,5 +272,7 @@ def _names(text: str) -> Iterator[tuple[str, str, str]]:
                 yield CONCEPT, spelled, "".join(word[0] for word in letters).lower()
             if len(letters) == 2 and letters[0].lower() not in COMMON_WORDS and len(letters[0]) > 1:
                 yield CONCEPT, letters[0], letters[0].lower()
-        elif (len(spelled) > 1 and (not begins or not spelled[1:].islower() or spelled.lower() in TECH_WORDS)) or (len(spelled) > 2 and spelled.lower() not in COMMON_WORDS):
+        elif (
+            len(spelled) > 1 and (not begins or not spelled[1:].islower() or spelled.lower() in TECH_WORDS)
+        ) or (len(spelled) > 2 and spelled.lower() not in COMMON_WORDS):
             yield CONCEPT, spelled, spelled.lower()

@@ -24,6 +24,8 @@ class Caller:
     is_master: bool
     registration: Registration | None
     key_id: str | None = None
+    names_user: bool = True
+    """False for a master caller who did not say on whose behalf."""
 
     def require_master(self) -> None:
         if not self.is_master:
@@ -58,4 +60,5 @@ def caller_identify(*, authorization: str, acts_as: str, now: datetime) -> Calle
 
 def _master(acts_as: str) -> Caller:
     user_id = naming.checked_user_id(acts_as or naming.DEFAULT_USER_ID)
-    return Caller(user_id, is_master=True, registration=registration_find(user_id=user_id))
+    registration = registration_find(user_id=user_id)
+    return Caller(user_id, is_master=True, registration=registration, names_user=bool(acts_as))

@@ -22,21 +22,10 @@ class Entity(UserModel):
         db_table = "mem_entities"
 
 
-class Source(models.TextChoices):
-    """Who made a link; a stronger one is never replaced by a weaker one."""
-
-    RULES = "rules"
-    LLM = "llm"
-    MANUAL = "manual"
-
-
-WEIGHTS = {Source.RULES: 0.8, Source.LLM: 0.9, Source.MANUAL: 1.0}
-
-
 class MemoryEntityLink(UserModel):
     memory_id = BytewiseField(max_length=64)
     entity_id = models.BigIntegerField()
-    source = models.CharField(max_length=10, choices=Source)
+    source = models.CharField(max_length=10)
     weight = models.FloatField()
     created_at = models.DateTimeField()
 

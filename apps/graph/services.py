@@ -6,9 +6,9 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from apps.graph.models import WEIGHTS, Entity, MemoryEntityLink, Source
+from apps.graph.models import Entity, MemoryEntityLink
 from apps.tenancy.scope import user_atomic
-from memoria.entities import Found
+from memoria.entities import LINK_WEIGHTS, Found, LinkSource
 
 PER_STATEMENT = 400
 
@@ -20,7 +20,7 @@ class Linked:
     links: int
 
 
-def memories_link(*, found: Mapping[str, Sequence[Found]], source: Source, now: datetime) -> Linked:
+def memories_link(*, found: Mapping[str, Sequence[Found]], source: LinkSource, now: datetime) -> Linked:
     """Link memories to the entities found in them, making entities that are new. Safe to repeat.
 
     A link that exists gets the stronger of both sources; an entity keeps the type it was made with.
@@ -47,14 +47,14 @@ def memories_link(*, found: Mapping[str, Sequence[Found]], source: Source, now: 
                 memory_id=memory_id,
                 entity_id=ids[thing.name],
                 source=source,
-                weight=WEIGHTS[source],
+                weight=LINK_WEIGHTS[source],
                 created_at=now,
             )
             for memory_id, every in found.items()
             for thing in every
         ]
         MemoryEntityLink.objects.bulk_create(links, batch_size=PER_STATEMENT, ignore_conflicts=True)
-        if source is not Source.RULES:
+        if source is not LinkSource.RULES:
             _strengthen(links, source)
     return Linked(len(fresh), len(known), len(links))
 
@@ -68,7 +68,7 @@ def _ids(names: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _strengthen(links: list[MemoryEntityLink], source: Source) -> None:
+def _strengthen(links: list[MemoryEntityLink], source: LinkSource) -> None:
     for link in links:
-        weaker = Q(memory_id=link.memory_id, entity_id=link.entity_id, weight__lt=WEIGHTS[source])
-        MemoryEntityLink.objects.filter(weaker).update(source=source, weight=WEIGHTS[source])
+        weaker = Q(memory_id=link.memory_id, entity_id=link.entity_id, weight__lt=LINK_WEIGHTS[source])
+        MemoryEntityLink.objects.filter(weaker).update(source=source, weight=LINK_WEIGHTS[source])

@@ -112,7 +112,11 @@ def corpus_of(view: View, *, model: str, dim: int) -> Corpus:
         clock = Clock.objects.get(pk=1)
         if entry.corpus is not None and (entry.marks.seq == clock.seq or view.at is not None):
             return entry.corpus
-        if entry.corpus is None or entry.marks.seq < clock.horizon or _is_worn(entry.corpus, entry.changed_rows):
+        if (
+            entry.corpus is None
+            or entry.marks.seq < clock.horizon
+            or _is_worn(entry.corpus, entry.changed_rows)
+        ):
             _build(entry, view, clock, model, dim)
         else:
             _refresh(entry, view, clock, model, dim)

@@ -10,7 +10,7 @@ import numpy as np
 
 from apps.graph.selectors import entity_ids
 from apps.memories.corpora import corpus_of
-from apps.memories.filters import Filters
+from apps.memories.filters import ANY, Filters
 from apps.memories.records import RECORD_COLUMNS, MemoryRecord, record
 from apps.memories.services.vectors import query_vector
 from apps.memories.view import View
@@ -54,7 +54,7 @@ def memories_retrieve(
     top_k: int,
     embedder: Embedder | None,
     now: datetime,
-    filters: Filters = Filters(),
+    filters: Filters = ANY,
     session_id: str | None = None,
     weights: Weights = DEFAULT,
 ) -> Retrieval:
@@ -130,7 +130,9 @@ def _allowed(corpus: Corpus, filters: Filters) -> Mask:
 
 
 def _hydrated(view: View, hits: list[Hit]) -> list[Found]:
-    """The rows of the hits as the view has them now, in the order of the hits; what was purged meanwhile is left out."""
+    """The rows of the hits as the view has them now, in the order of the hits; what was purged meanwhile is
+    left out.
+    """
     ids = [hit.memory_id for hit in hits]
     rows: Mapping[str, MemoryRecord] = {}
     for source in view.sources():

@@ -52,6 +52,18 @@ def settle(*, branch_id: int, applied: Iterable[tuple[int | None, str]]) -> None
         )
 
 
+def copy_overlay(opened: OpenCommit, *, source: View, target_branch: int, memory_ids: Iterable[str]) -> None:
+    """Give another branch copies of a branch's open rows, born in this commit, with the same base."""
+    for ids in _chunks(memory_ids):
+        names, values = _columns("o.", born=opened.seq)
+        _execute(
+            f"INSERT INTO mem_revisions (branch_id, died, base, absent, {names})"
+            f" SELECT {int(target_branch)}, o.died, o.base, o.absent, {values} FROM mem_revisions o"
+            f" WHERE o.branch_id = %s AND o.died = %s AND o.memory_id IN ({_marks(ids)})",
+            [source.branch_id, OPEN, *ids],
+        )
+
+
 def rewind(opened: OpenCommit, seq: int) -> int:
     """Give main the rows it had at commit `seq`. Returns how many rows differed. Nothing is lost: the present rows
     become revisions like any other, so the way back is the same operation."""

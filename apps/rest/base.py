@@ -1,6 +1,7 @@
 """Base views. This is the REST door: the only place in the HTTP layer that opens a user database."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Any
 
 from rest_framework.request import Request
@@ -8,8 +9,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.callers import Caller
-from apps.tenancy.admission import route
+from apps.memories.selectors import row_find
+from apps.memories.view import MAIN, View
+from apps.tenancy.admission import admit, route
 from apps.tenancy.scope import user_database
+from apps.tenancy.selectors import registrations_marked
+from apps.versioning.selectors import view_resolve
+from memoria.errors import MemoriaError
+from memoria.naming import mark_of
 
 
 class BaseView(APIView):
@@ -53,9 +60,24 @@ class UserView(CallerView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         caller = self.caller
+        if caller.is_master and not caller.names_user and "memory_id" in kwargs:
+            caller = request.user = self._owner_of(kwargs["memory_id"]) or caller  # type: ignore[assignment]
         creates = self.creates_user or not caller.is_master
         way = route(user_id=caller.user_id, found=caller.registration, creates=creates)
         self._scope.enter_context(user_database(way))
+
+    def _owner_of(self, memory_id: str) -> Caller | None:
+        """The caller as the user who has this memory: an administrator may name a memory without its owner."""
+        mark = mark_of(memory_id)
+        for found in registrations_marked(mark=mark) if mark is not None else ():
+            with suppress(MemoriaError), user_database(admit(found)):
+                if row_find(view=MAIN, memory_id=memory_id) is not None:
+                    return replace(self.caller, user_id=found.user_id, registration=found)
+        return None
+
+    def view_of(self, *, branch: str | None = None, at: str | None = None) -> View:
+        """The view a request means: its explicit branch, else the caller's checked-out one, at a moment if given."""
+        return view_resolve(actor_id=self.caller.user_id, branch=branch, at=at)
 
 
 def no_content() -> Response:

@@ -65,6 +65,9 @@ class BearerScheme(OpenApiAuthenticationExtension):
 
 
 def _reference(shape: Any) -> dict[str, Any]:
+    """The schema of a shape; a tuple stands for one of several."""
+    if isinstance(shape, tuple):
+        return {"anyOf": [_reference(each) for each in shape]}
     (schema,), components = msgspec.json.schema_components([shape], ref_template=REF)
     _shapes.update(components)
     return dict(schema)

@@ -3,7 +3,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from apps.rest.views import health, keys, memories
+from apps.rest.views import branches, health, keys, memories, retrieve, snapshots, timeline
 
 urlpatterns = [
     path("health", health.HealthView.as_view()),
@@ -15,5 +15,26 @@ urlpatterns = [
     path("auth/keys/<str:key_id>/rotate", keys.RotateKeyView.as_view()),
     path("v1/memories", memories.MemoriesView.as_view()),
     path("v1/memories/batch", memories.BatchView.as_view()),
+    path("v1/memories/retrieve", retrieve.RetrieveView.as_view()),
+    path("v1/memories/search", retrieve.SearchView.as_view()),
+    path("v1/memories/correct", memories.CorrectByQueryView.as_view()),
+    path("v1/memories/purge", memories.PurgeView.as_view()),
     path("v1/memories/<str:memory_id>", memories.MemoryView.as_view()),
+    path("v1/memories/<str:memory_id>/correct", memories.CorrectView.as_view()),
+    path("v1/memories/<str:memory_id>/history", memories.HistoryView.as_view()),
+    path("v1/snapshots", snapshots.SnapshotsView.as_view()),
+    path("v1/snapshots/delete", snapshots.DeleteSnapshotsView.as_view()),
+    path("v1/snapshots/<str:name>", snapshots.SnapshotView.as_view()),
+    path("v1/snapshots/<str:name>/diff", snapshots.SnapshotDiffView.as_view()),
+    path("v1/snapshots/<str:name>/rollback", snapshots.RollbackView.as_view()),
+    path("v1/branches", branches.BranchesView.as_view()),
+    path("v1/branches/<str:name>", branches.BranchView.as_view()),
+    path("v1/branches/<str:name>/checkout", branches.CheckoutView.as_view()),
+    path("v1/branches/<str:name>/refresh", branches.RefreshView.as_view()),
+    path("v1/branches/<str:name>/diff", branches.DiffView.as_view()),
+    path("v1/branches/<str:name>/diff-items", branches.DiffItemsView.as_view()),
+    path("v1/branches/<str:name>/merge", branches.MergeView.as_view()),
+    path("v1/branches/<str:name>/pick", branches.PickView.as_view()),
+    path("v1/branches/<str:name>/apply", branches.ApplyView.as_view()),
+    path("v1/log", timeline.LogView.as_view()),
 ]

@@ -52,6 +52,13 @@ def registration_find(*, user_id: str) -> Registration | None:
     return Registration.from_columns(values) if values else None
 
 
+def registrations_marked(*, mark: str) -> list[Registration]:
+    """Users whose database's name carries this owner mark, see memoria.naming: one, or by chance a few more."""
+    rows = UserDatabase.objects.filter(db_name__gte=f"mem_u_{mark}", db_name__lt=f"mem_u_{mark}g")
+    found = (Registration.from_columns(values) for values in rows.values_list(*REGISTRATION_COLUMNS)[:8])
+    return [registration for registration in found if registration is not None]
+
+
 def registrations_behind(*, schema_version: int) -> list[str]:
     """Ids of the users whose database has an older schema and may be upgraded, in a stable order."""
     rows = UserDatabase.objects.filter(schema_version__lt=schema_version)

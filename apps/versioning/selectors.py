@@ -23,7 +23,7 @@ class SnapshotRecord:
     name: str
     snapshot_name: str
     seq: int
-    kind: str
+    is_named: bool
     memory_count: int
     created_at: datetime
 
@@ -125,7 +125,7 @@ def _snapshot(row: Any) -> SnapshotRecord:
         name=row.name,
         snapshot_name=row.snapshot_name,
         seq=row.seq,
-        kind=row.kind,
+        is_named=row.kind == Kind.NAMED,
         memory_count=row.extra.get("memory_count", 0),
         created_at=row.created_at,
     )

@@ -11,10 +11,11 @@ from apps.memories.selectors import row_find
 from apps.memories.services.entities import link_by_rules
 from apps.memories.services.vectors import vectors_for
 from apps.memories.view import View
+from apps.tenancy.scope import current_alias
 from memoria.digest import content_hash
 from memoria.drafts import checked_content
 from memoria.errors import NotFound
-from memoria.naming import memory_ids
+from memoria.naming import memory_ids, owner_mark
 from memoria.ports import Embedder
 from memoria.tokens import search_text
 from memoria.types import INITIAL_CONFIDENCE, TrustTier
@@ -43,7 +44,7 @@ def memory_correct(
         if old is None or not old.is_active:
             raise NotFound("Memory not found")
         new = Memory(
-            memory_id=memory_ids(now, os.urandom(8))[0],
+            memory_id=memory_ids(now, os.urandom(4), owner_mark(current_alias()))[0],
             user_id=old.user_id,
             author_id=old.author_id,
             subject_id=old.subject_id,

@@ -1,4 +1,6 @@
-"""Vectors of texts: from the user's database where the text is known, else from the embedder, outside transactions."""
+"""Vectors of texts: from the user's database where the text is known, else from the embedder, outside
+transactions.
+"""
 
 from dataclasses import dataclass, field
 

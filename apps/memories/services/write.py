@@ -14,10 +14,10 @@ from apps.memories.records import MemoryRecord, record
 from apps.memories.services.entities import link_by_rules
 from apps.memories.services.vectors import vectors_for
 from apps.memories.view import View
-from apps.tenancy.scope import current_route
+from apps.tenancy.scope import current_alias, current_route
 from memoria.digest import content_hash
 from memoria.drafts import Draft
-from memoria.naming import memory_ids
+from memoria.naming import memory_ids, owner_mark
 from memoria.ports import Embedder
 from memoria.tokens import search_text
 
@@ -56,7 +56,7 @@ def memories_write(
     vectors = vectors_for(
         texts=dict(zip(hashes, (d.content for d in drafts), strict=True)), embedder=embedder
     )
-    ids = memory_ids(now, os.urandom(8), len(drafts))
+    ids = memory_ids(now, os.urandom(4), owner_mark(current_alias()), len(drafts))
     with commit(view=view, operation=operation, actor_id=actor_id, now=now) as opened:
         embedding_ids = vectors.save()
         writer = _Writer(opened, actor_id, reason)

@@ -1,7 +1,8 @@
-"""Storing, listing, reading and deleting memories: /v1/memories."""
+"""Storing, listing, reading, correcting and forgetting memories: /v1/memories."""
 
 from typing import Any
 
+import msgspec
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -9,16 +10,20 @@ from rest_framework.response import Response
 from apps.memories import selectors
 from apps.memories.embedding import embedder
 from apps.memories.filters import Filters
+from apps.memories.retrieval import memories_retrieve
+from apps.memories.selectors.history import memory_history
+from apps.memories.services.correct import memory_correct
 from apps.memories.services.write import Outcome, Written, memories_write
-from apps.memories.view import MAIN
-from apps.rest.base import UserView
+from apps.rest.base import UserView, no_content
 from apps.rest.bodies import Body, read_body, read_query
 from apps.rest.openapi import describe
 from apps.rest.shapes import EXAMPLE_MEMORY, MemoryObject, MemoryPage, memory_object
+from apps.rest.views.retrieve import session_filters
+from apps.versioning.services.purge import Purge, memories_purge, purge_of
 from memoria.drafts import checked_subject, checked_tier, draft
-from memoria.errors import Invalid
+from memoria.errors import Invalid, NotFound
 from memoria.naming import MEMORY_ID
-from memoria.times import from_rfc3339
+from memoria.times import from_rfc3339, rfc3339
 from memoria.types import BATCH_ITEMS
 
 
@@ -49,6 +54,77 @@ class ListQuery(Body):
     session_id: str | None = None
     subject_id: str | None = None
     branch: str | None = None
+    at: str | None = None
+    """A snapshot's name or an RFC 3339 time: list what was known then."""
+
+
+class ViewQuery(Body):
+    branch: str | None = None
+    at: str | None = None
+
+
+class DeleteQuery(Body):
+    branch: str | None = None
+    reason: str = ""
+
+
+class CorrectBody(Body):
+    new_content: str
+    reason: str | None = None
+    branch: str | None = None
+
+
+class CorrectByQueryBody(Body):
+    query: str
+    new_content: str
+    session_id: str | None = None
+    session_scope: str | None = None
+    subject_id: str | None = None
+    memory_types: list[str] | None = None
+    reason: str | None = None
+    branch: str | None = None
+
+
+class PurgeBody(Body):
+    memory_ids: list[str] | None = None
+    topic: str | None = None
+    session_id: str | None = None
+    memory_types: list[str] | None = None
+    reason: str | None = None
+    branch: str | None = None
+    dry_run: bool | None = None
+    """Only say what would be forgotten."""
+
+
+class PurgeAnswer(msgspec.Struct, omit_defaults=True):
+    """How many memories were forgotten, and the restore point that brings them back."""
+
+    purged: int
+    snapshot_name: str | None = None
+    dry_run: bool = False
+    memory_ids: list[str] | None = None
+    """The memories, in a dry run."""
+
+
+class VersionObject(msgspec.Struct):
+    memory_id: str
+    content: str
+    is_active: bool
+    superseded_by: str | None
+    observed_at: str | None
+    memory_type: str
+    changed_at: str | None
+    changed_by: str | None
+    operation: str | None
+    reason: str
+
+
+class History(msgspec.Struct):
+    """A memory's versions, oldest first."""
+
+    memory_id: str
+    total: int
+    versions: list[VersionObject]
 
 
 class MemoriesView(UserView):
@@ -84,7 +160,7 @@ class MemoriesView(UserView):
         )
         (written,) = memories_write(
             drafts=[wanted],
-            view=MAIN,
+            view=self.view_of(branch=body.branch),
             actor_id=self.caller.user_id,
             operation="store",
             reason="store_memory",
@@ -110,7 +186,10 @@ class MemoriesView(UserView):
         )
         cursor = query.cursor if query.cursor and MEMORY_ID.match(query.cursor) else None
         page = selectors.memory_list(
-            view=MAIN, filters=filters, limit=min(max(query.limit, 1), 500), cursor=cursor
+            view=self.view_of(branch=query.branch, at=query.at),
+            filters=filters,
+            limit=min(max(query.limit, 1), 500),
+            cursor=cursor,
         )
         return Response(MemoryPage([memory_object(item) for item in page.items], page.next_cursor))
 
@@ -131,6 +210,9 @@ class BatchView(UserView):
         body = read_body(request, BatchBody)
         if len(body.memories) > BATCH_ITEMS:
             raise Invalid(f"batch exceeds {BATCH_ITEMS} items")
+        branch = (body.branch or "").strip()
+        if any((item.branch or "").strip() not in ("", branch) for item in body.memories):
+            raise Invalid("per-memory branch in batch must match the batch branch")
         now = timezone.now()
         drafts = [
             draft(
@@ -146,7 +228,7 @@ class BatchView(UserView):
         ]
         written = memories_write(
             drafts=drafts,
-            view=MAIN,
+            view=self.view_of(branch=branch),
             actor_id=self.caller.user_id,
             operation="store",
             reason="store_batch",
@@ -157,10 +239,166 @@ class BatchView(UserView):
 
 
 class MemoryView(UserView):
-    @describe(summary="One memory", answer=MemoryObject, errors=(404,), answer_example=EXAMPLE_MEMORY)
+    @describe(
+        summary="One memory",
+        query=ViewQuery,
+        answer=MemoryObject,
+        errors=(404,),
+        answer_example=EXAMPLE_MEMORY,
+    )
     def get(self, request: Request, memory_id: str) -> Response:
-        return Response(memory_object(selectors.memory_get(view=MAIN, memory_id=memory_id)))
+        query = read_query(request, ViewQuery)
+        view = self.view_of(branch=query.branch, at=query.at)
+        return Response(memory_object(selectors.memory_get(view=view, memory_id=memory_id)))
+
+    @describe(
+        summary="Forget one memory; a restore point brings it back",
+        query=DeleteQuery,
+        status=204,
+        errors=(404,),
+    )
+    def delete(self, request: Request, memory_id: str) -> Response:
+        query = read_query(request, DeleteQuery)
+        try:
+            memories_purge(
+                wanted=Purge(memory_ids=(memory_id,)),
+                view=self.view_of(branch=query.branch),
+                actor_id=self.caller.user_id,
+                now=timezone.now(),
+                reason=query.reason,
+            )
+        except NotFound:
+            if (
+                not self.caller.is_master
+            ):  # an administrator's delete of an unknown id succeeds, as it always did
+                raise NotFound("Memory not found") from None
+        return no_content()
+
+
+class CorrectView(UserView):
+    @describe(
+        summary="Correct a memory: a new version takes its place",
+        body=CorrectBody,
+        answer=MemoryObject,
+        errors=(404,),
+        example={"new_content": "Deploys run from the green cluster", "reason": "moved in May"},
+        answer_example=EXAMPLE_MEMORY,
+    )
+    def put(self, request: Request, memory_id: str) -> Response:
+        body = read_body(request, CorrectBody)
+        corrected = memory_correct(
+            view=self.view_of(branch=body.branch),
+            memory_id=memory_id,
+            new_content=_new_content(body.new_content),
+            reason=body.reason or "",
+            actor_id=self.caller.user_id,
+            now=timezone.now(),
+            embedder=embedder(),
+        )
+        return Response(memory_object(corrected))
+
+
+class CorrectByQueryView(UserView):
+    @describe(
+        summary="Correct the memory that answers a query best",
+        body=CorrectByQueryBody,
+        answer=MemoryObject,
+        errors=(404,),
+        example={"query": "where do deploys run?", "new_content": "Deploys run from the green cluster"},
+        answer_example=EXAMPLE_MEMORY,
+    )
+    def post(self, request: Request) -> Response:
+        body = read_body(request, CorrectByQueryBody)
+        view = self.view_of(branch=body.branch)
+        now = timezone.now()
+        filters = session_filters(body)
+        found = memories_retrieve(
+            view=view,
+            query=body.query,
+            top_k=1,
+            embedder=embedder(),
+            now=now,
+            filters=filters,
+            session_id=body.session_id,
+        ).found
+        if not found:
+            raise NotFound("No matching memory found")
+        corrected = memory_correct(
+            view=view,
+            memory_id=found[0].memory.memory_id,
+            new_content=_new_content(body.new_content),
+            reason=body.reason or "",
+            actor_id=self.caller.user_id,
+            now=now,
+            embedder=embedder(),
+        )
+        return Response(memory_object(corrected))
+
+
+class PurgeView(UserView):
+    @describe(
+        summary="Forget memories by ids, topic or session",
+        body=PurgeBody,
+        answer=PurgeAnswer,
+        errors=(404,),
+        example={"topic": "blue cluster", "dry_run": True},
+        answer_example={"purged": 2, "snapshot_name": "mem_snap_mem_u_9f31c0aa1b2c3d4e_pre_purge_9f31c0aa"},
+    )
+    def post(self, request: Request) -> Response:
+        body = read_body(request, PurgeBody)
+        wanted = purge_of(
+            memory_ids=body.memory_ids,
+            topic=body.topic,
+            session_id=body.session_id,
+            memory_types=body.memory_types,
+        )
+        view = self.view_of(branch=body.branch)
+        if wanted is None:
+            return Response(PurgeAnswer(0))
+        dry_run = bool(body.dry_run)
+        purged = memories_purge(
+            wanted=wanted,
+            view=view,
+            actor_id=self.caller.user_id,
+            now=timezone.now(),
+            reason=body.reason or "",
+            must_exist=not self.caller.is_master,
+            dry_run=dry_run,
+        )
+        ids = purged.memory_ids if dry_run else None
+        return Response(PurgeAnswer(len(purged.memory_ids), purged.restore_point, dry_run, ids))
+
+
+class HistoryView(UserView):
+    @describe(
+        summary="All versions of a memory, oldest first", query=ViewQuery, answer=History, errors=(404,)
+    )
+    def get(self, request: Request, memory_id: str) -> Response:
+        query = read_query(request, ViewQuery)
+        versions = memory_history(view=self.view_of(branch=query.branch, at=query.at), memory_id=memory_id)
+        shown = [
+            VersionObject(
+                memory_id=version.memory_id,
+                content=version.content,
+                is_active=version.is_active,
+                superseded_by=version.superseded_by,
+                observed_at=rfc3339(version.observed_at),
+                memory_type=version.memory_type,
+                changed_at=rfc3339(version.changed_at) if version.changed_at else None,
+                changed_by=version.changed_by,
+                operation=version.operation,
+                reason=version.reason,
+            )
+            for version in versions
+        ]
+        return Response(History(memory_id, len(shown), shown))
 
 
 def _written(written: Written) -> MemoryObject:
     return memory_object(written.memory, is_fresh=written.outcome is not Outcome.DUPLICATE)
+
+
+def _new_content(text: str) -> str:
+    if not text.strip():
+        raise Invalid("new_content must not be empty")
+    return text

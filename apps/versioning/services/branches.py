@@ -4,10 +4,14 @@ from datetime import datetime, timedelta
 
 from django.db import IntegrityError
 
+from apps.memories.audit import Entry, audit
+from apps.memories.commits import commit
 from apps.memories.models import MAIN_BRANCH, Clock
 from apps.memories.selectors import memory_count
+from apps.memories.transfers import copy_overlay
 from apps.memories.view import MAIN
 from apps.tenancy.scope import current_route, user_atomic
+from apps.versioning.difference import difference
 from apps.versioning.models import Branch, Status, UserState
 from apps.versioning.selectors import branch_view, commit_at, snapshot_get
 from memoria import snapshots as rules
@@ -86,3 +90,34 @@ def branch_delete(*, name: str, now: datetime) -> bool:
         UserState.objects.filter(active_branch=name).update(active_branch=MAIN.name, updated_at=now)
         gone = Branch.objects.filter(live_name=name).update(status=Status.DELETED, live_name=None)
     return bool(gone)
+
+
+def branch_refresh(*, name: str, actor_id: str, now: datetime) -> int:
+    """Give a branch main's present state with the branch's own changes on top. Returns how many changes it keeps.
+
+    A new line takes the name, forked at the head, with copies of the rows that are still the branch's own; the old
+    line stays what it was in older snapshots. Makes reads of a stale branch fast again. Raises NotFound, and Conflict
+    while anything conflicts: merge or apply those first.
+    """
+    old = branch_view(name=name)
+    if old.is_main:
+        raise Invalid("Validation error: main needs no refresh")
+    with commit(view=MAIN, operation="refresh", actor_id=actor_id, now=now) as opened:
+        buckets = difference(old, MAIN)
+        if buckets.conflicts:
+            raise Conflict(
+                f"Branch '{name}' has {len(buckets.conflicts)} conflict(s) with main; merge or apply them first."
+            )
+        row = Branch.objects.get(live_name=name)
+        Branch.objects.filter(pk=row.pk).update(status=Status.DELETED, live_name=None)
+        fresh = Branch.objects.create(
+            user_id=row.user_id,
+            name=name,
+            live_name=name,
+            fork_seq=opened.seq,
+            created_by=row.created_by,
+            created_at=row.created_at,
+        )
+        copy_overlay(opened, source=old, target_branch=fresh.pk, memory_ids=buckets.ahead)
+        audit([Entry("branch_refresh", payload={"branch": name})], actor_id=actor_id, now=now, seq=opened.seq)
+    return len(buckets.ahead)
