@@ -15,6 +15,8 @@ from memoria.types import (
     TrustTier,
 )
 
+# MariaDB's JSON goes 32 levels deep.
+METADATA_DEPTH = 30
 # Clocks of callers may run ahead of ours by this much; later times are taken as now.
 CLOCK_SKEW = timedelta(minutes=5)
 
@@ -70,7 +72,7 @@ def draft(
         session_id=checked_session(session_id),
         subject_id=checked_subject(subject_id),
         author_id=author_id,
-        extra_metadata=extra_metadata,
+        extra_metadata=checked_metadata(extra_metadata),
         source_event_ids=source_event_ids or [],
     )
 
@@ -111,6 +113,24 @@ def checked_session(text: str | None) -> str | None:
     if len(session) > SESSION_LENGTH:
         raise Invalid(f"Validation error: session_id exceeds maximum length of {SESSION_LENGTH} characters")
     return checked_text(session, "session_id") or None
+
+
+def checked_metadata(metadata: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Metadata is kept as it is, within what every engine's JSON can hold."""
+    level: list[Any] = [metadata]
+    for _ in range(METADATA_DEPTH):
+        for value in level:
+            if isinstance(value, int) and not -(2**63) <= value < 2**64:
+                raise Invalid("extra_metadata holds an integer of more than 64 bits")
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return metadata
+    raise Invalid(f"extra_metadata is nested more than {METADATA_DEPTH} levels deep")
 
 
 def checked_text(text: str, what: str) -> str:

@@ -31,7 +31,7 @@ def read_body(request: Request, shape: type[T]) -> T:
         raise Invalid(f"Failed to deserialize the JSON body into the target type: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"Failed to parse the request body as JSON: {error}") from None
-    except RecursionError:
+    except RecursionError:  # msgspec's own limit on nesting
         raise Malformed("Failed to parse the request body as JSON: nested too deeply") from None
 
 

@@ -66,6 +66,12 @@ def registrations_behind(*, schema_version: int) -> list[str]:
     return list(rows.order_by("user_id").values_list("user_id", flat=True))
 
 
+def active_user_ids() -> list[str]:
+    """Ids of the users who are in service, in a stable order."""
+    rows = UserDatabase.objects.filter(status=State.ACTIVE).order_by("user_id")
+    return list(rows.values_list("user_id", flat=True))
+
+
 def least_loaded_server() -> str:
     """The configured server with the fewest databases; among equals the one named first."""
     names = server_names()

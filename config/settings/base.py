@@ -160,6 +160,38 @@ MEMORIA_THREADS = int(number("MEMORIA_THREADS", default=16, low=1, high=512))
 MEMORIA_LOG_LEVEL = read("MEMORIA_LOG_LEVEL", default="INFO").upper()
 MEMORIA_LOG_FORMAT = read("MEMORIA_LOG_FORMAT", default="text")
 
+# --- Background work ---
+
+CELERY_BROKER_URL = MEMORIA_REDIS_URL.replace("unix://", "redis+socket://", 1) or "filesystem://"
+if MEMORIA_REDIS_URL:
+    # A task whose worker died is handed out again after this long.
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 900}
+else:
+    _queue = MEMORIA_DATA_DIR / "queue"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_queue / "messages"),
+        "data_folder_out": str(_queue / "messages"),
+        "control_folder": str(_queue / "control"),
+        "polling_interval": 0.05,
+    }
+    for _folder in ("messages", "control"):
+        (_queue / _folder).mkdir(parents=True, exist_ok=True)
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(MEMORIA_DATA_DIR / "queue-beat")
+# Beat only knocks; what is due stands in the control plane, so that a restart forgets nothing.
+CELERY_BEAT_SCHEDULE = {"due": {"task": "jobs.start_due", "schedule": 10.0, "options": {"expires": 9.0}}}
+# What runs by itself, and how many seconds apart; `disable` as a value switches one off.
+MEMORIA_SCHEDULES = {
+    "versioning.collect_all": number("MEMORIA_COLLECT_SECONDS", default=86_400, low=60, high=31_536_000),
+}
+
 # --- Django ---
 
 DEBUG = False
@@ -212,6 +244,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -252,6 +285,15 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["apps.rest.openapi.add_shapes"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Memoria",
+    "SITE_HEADER": "Memoria",
+    "SITE_SUBHEADER": "Operators' console",
+    "SITE_SYMBOL": "neurology",
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "apps.tenancy.dashboard.figures",
 }
 
 LOGGING_CONFIG = "config.logging.configure"

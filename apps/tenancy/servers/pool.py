@@ -121,6 +121,7 @@ class LeasedConnection(BaseDatabaseWrapper):
     pool: Pool
     database: str
     _session: Session | None = None
+    _is_prepared = False
 
     def open_raw(self, conn_params: dict[str, Any], old: Session | None) -> Any:
         """Return a raw connection on this database: rebind `old`, or close it and open a new one."""
@@ -157,6 +158,9 @@ class LeasedConnection(BaseDatabaseWrapper):
 
     def _resume(self, session: Session) -> None:
         """What BaseDatabaseWrapper.connect does, less what this user's last lease has left in place."""
+        if not self._is_prepared:  # it also reads options that transactions need later
+            self.get_connection_params()
+            self._is_prepared = True
         self.in_atomic_block = False
         self.savepoint_ids = []
         self.atomic_blocks = []

@@ -66,7 +66,7 @@ def test_scopes_nest_and_shadow(ada, ben):
 
 
 def test_leaving_inside_a_transaction_rolls_back(ada):
-    with pytest.raises(Exception, match=""), user_database(ada):
+    with pytest.raises(RuntimeError), user_database(ada):
         atomic = user_atomic()
         atomic.__enter__()
         MemoryStats.objects.create(memory_id="m1")

@@ -1,0 +1,71 @@
+"""A running server per worker, and users of its own for each test. These tests speak HTTP only."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from tests import engine
+from tests.running import RunningServer, start_server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    url = None
+    if engine.SERVER is not None:
+        engine.SERVER.execute("CREATE DATABASE IF NOT EXISTS memoria_contract")
+        url = engine.SERVER.url("memoria_contract")
+    running = start_server(tmp_path_factory.mktemp("server"), database_url=url)
+    yield running
+    running.stop()
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user and a client with their key."""
+
+    user_id: str
+    http: httpx.Client
+
+    def store(self, content: str, **fields: object) -> dict[str, object]:
+        answer = self.http.post("/v1/memories", json={"content": content, **fields})
+        assert answer.status_code == 201, answer.text
+        return answer.json()  # type: ignore[no-any-return]
+
+    def contents(self, **parameters: str) -> list[str]:
+        """What the user's list shows, oldest first."""
+        page = self.http.get("/v1/memories", params={"limit": "500", **parameters})
+        assert page.status_code == 200, page.text
+        return [item["content"] for item in reversed(page.json()["items"])]
+
+
+NewPerson = Callable[[str], Person]
+
+
+@pytest.fixture
+def new_person(server: RunningServer) -> NewPerson:
+    """Make a user whose id begins with the given name."""
+
+    def make(name: str) -> Person:
+        user_id = f"{name}-{uuid.uuid4().hex[:8]}"
+        return Person(user_id, server.user(user_id))
+
+    return make
+
+
+@pytest.fixture
+def ada(new_person: NewPerson) -> Person:
+    return new_person("ada")
+
+
+@pytest.fixture
+def ben(new_person: NewPerson) -> Person:
+    return new_person("ben")
+
+
+@pytest.fixture
+def ops(server: RunningServer) -> httpx.Client:
+    """A caller with the master key."""
+    return server.client()
