@@ -1,7 +1,7 @@
 """Settings of the test suite: the deterministic embedder, cheap passwords, and files that need not survive."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import DATABASES, MEMORIA_USER_SERVERS, SQLITE_OPTIONS
+from config.settings.base import DATABASES, MEMORIA_DATA_DIR, MEMORIA_USER_SERVERS, SQLITE_OPTIONS
 
 MEMORIA_EMBEDDING_PROVIDER = "hash"
 MEMORIA_RATE_LIMIT = (100_000, 60)
@@ -14,3 +14,5 @@ SQLITE_OPTIONS["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OF
 for _entry in (*DATABASES.values(), *MEMORIA_USER_SERVERS.values()):
     if _entry["ENGINE"].endswith("sqlite3"):
         _entry["OPTIONS"] = dict(SQLITE_OPTIONS)
+        # In memory, threads would share one connection's cache and lock each other out of tables.
+        _entry["TEST"] = {"NAME": str(MEMORIA_DATA_DIR / "control-test.sqlite3")}

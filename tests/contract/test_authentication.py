@@ -66,6 +66,18 @@ def refused(answer):
     return body["detail"]
 
 
+@pytest.fixture(scope="module")
+def caller(server):
+    """Send one request with the given Authorization header, or with none."""
+    client = server.client("")
+
+    def send(authorization=None, method="GET", path="/v1/memories", **more):
+        headers = {"Authorization": authorization} if authorization is not None else {}
+        return client.request(method, path, headers={**headers, **more.pop("headers", {})}, **more)
+
+    return send
+
+
 def create_key(ops, user_id, name="laptop", **fields):
     answer = ops.post("/auth/keys", json={"user_id": user_id, "name": name, **fields})
     assert answer.status_code == 201, answer.text
@@ -76,18 +88,17 @@ def create_key(ops, user_id, name="laptop", **fields):
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_every_route_needs_a_caller(server, method, path):
-    assert refused(server.client("").request(method, path)) == "Missing Bearer token"
-    assert refused(server.client("sk-" + "0" * 32).request(method, path)) == "Invalid token"
+def test_every_route_needs_a_caller(caller, method, path):
+    assert refused(caller(None, method, path)) == "Missing Bearer token"
+    assert refused(caller(f"Bearer sk-{'0' * 32}", method, path)) == "Invalid token"
 
 
 @pytest.mark.parametrize(
     "form",
     ["bearer {}", "BEARER {}", "Bearer  {}", "Bearer\t{}", "Basic {}", "Token {}", "Bearer", "{}", ""],
 )
-def test_only_the_exact_scheme_and_one_space_carry_a_token(server, form):
-    header = {"Authorization": form.format(server.master_key)}
-    assert refused(server.client("", **header).get("/v1/memories")) == "Missing Bearer token"
+def test_only_the_exact_scheme_and_one_space_carry_a_token(server, caller, form):
+    assert refused(caller(form.format(server.master_key))) == "Missing Bearer token"
 
 
 @pytest.mark.parametrize(
@@ -108,19 +119,17 @@ def test_only_the_exact_scheme_and_one_space_carry_a_token(server, form):
         "undefined",
     ],
 )
-def test_a_token_nobody_has_is_invalid(server, token):
-    answer = server.client("").get("/v1/memories", headers={"Authorization": f"Bearer {token}".encode()})
-    assert refused(answer) == "Invalid token"
+def test_a_token_nobody_has_is_invalid(caller, token):
+    assert refused(caller(f"Bearer {token}".encode())) == "Invalid token"
 
 
-def test_a_token_that_is_not_utf8_is_invalid(server):
-    answer = server.client("").get("/v1/memories", headers={"Authorization": b"Bearer \xff\xfe\xe9"})
-    assert refused(answer) == "Invalid token"
+def test_a_token_that_is_not_utf8_is_invalid(caller):
+    assert refused(caller(b"Bearer \xff\xfe\xe9")) == "Invalid token"
 
 
-def test_the_token_is_checked_before_the_body(server):
-    for key, text in (("", "Missing Bearer token"), ("nobody", "Invalid token")):
-        assert refused(server.client(key).post("/v1/memories", content="{")) == text
+def test_the_token_is_checked_before_the_body(caller):
+    for authorization, text in ((None, "Missing Bearer token"), ("Bearer nobody", "Invalid token")):
+        assert refused(caller(authorization, "POST", content="{")) == text
 
 
 # Who a master caller is
@@ -180,7 +189,9 @@ def test_a_master_store_makes_the_user_it_names(server, ops):
 
 
 @pytest.mark.parametrize(
-    "user_id", ["x" * 65, "grp_0123456789ab", "group:x", b"\xff\xfe", b"\xed\xa0\x80"], ids=repr
+    "user_id",
+    ["x" * 65, "grp_0123456789ab", "group:x", b"\xff\xfe", b"\xed\xa0\x80"],
+    ids=["65", "grp", "group", "latin-1", "surrogate"],
 )
 def test_key_owners_cannot_be_somebody_else_whatever_they_send(ada, ben, user_id):
     ada.store("of ada")
@@ -195,7 +206,11 @@ def test_key_owners_cannot_be_somebody_else_whatever_they_send(ada, ben, user_id
         assert [item["content"] for item in answer.json()["items"]] == ["of ada"]
 
 
-@pytest.mark.parametrize("user_id", ["x" * 65, "é" * 65, b"a\xffb", b"\xed\xa0\x80"], ids=repr)
+@pytest.mark.parametrize(
+    "user_id",
+    ["x" * 65, "é" * 65, b"a\xffb", b"\xed\xa0\x80"],
+    ids=["65", "65-accents", "latin-1", "surrogate"],
+)
 @pytest.mark.parametrize("header", ["X-User-Id", "X-Impersonate-User"])
 def test_a_master_caller_cannot_name_an_impossible_user(server, ops, header, user_id):
     before = user_databases(server)
@@ -203,6 +218,12 @@ def test_a_master_caller_cannot_name_an_impossible_user(server, ops, header, use
     answer = ops.post("/v1/memories", json={"content": "x"}, headers={header: value})
     assert answer.status_code == 422, answer.text
     assert user_databases(server) == before
+
+
+@pytest.mark.parametrize("user_id", ["é", "钥匙", "🔑"])
+def test_a_user_named_in_a_header_is_never_taken_for_the_default_one(ops, user_id):
+    answer = ops.post("/v1/memories", json={"content": "x"}, headers={"X-User-Id": user_id.encode()})
+    assert answer.status_code == 422 or answer.json()["user_id"] == user_id
 
 
 def test_a_user_in_the_query_that_is_not_utf8_is_refused(ops):
@@ -260,6 +281,7 @@ def test_a_broken_body_is_said_before_the_master_key_is_asked_for(ada):
         "\u202eright to left",
         "null",
     ],
+    ids="unicode sql html blanks escapes padded emoji longest direction null".split(),
 )
 def test_a_key_keeps_its_name_as_given(ops, new_person, name):
     person = new_person("ada")
@@ -297,23 +319,23 @@ def test_a_field_given_twice_is_refused(ada, ben, ops):
 
 
 @pytest.mark.parametrize(
-    "user_id",
+    ("user_id", "status"),
     [
-        '""',
-        f'"{"x" * 65}"',
-        f'"{"é" * 65}"',
-        '"grp_x"',
-        '"group:x"',
-        r'"a\u0000b"',
-        r'"\ud800"',
-        r'"a\udc00b"',
+        ('""', 422),
+        (f'"{"x" * 65}"', 422),
+        (f'"{"é" * 65}"', 422),
+        ('"grp_x"', 422),
+        ('"group:x"', 422),
+        (r'"a\u0000b"', 422),
+        (r'"\ud800"', 400),  # not JSON text that could be anybody's id
+        (r'"a\udc00b"', 400),
     ],
 )
-def test_an_impossible_user_id_is_refused_and_nothing_is_made(server, ops, user_id):
+def test_an_impossible_user_id_is_refused_and_nothing_is_made(server, ops, user_id, status):
     before = user_databases(server)
     body = f'{{"user_id": {user_id}, "name": "x"}}'
     answer = ops.post("/auth/keys", content=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 422, answer.text
+    assert answer.status_code == status, answer.text
     assert answer.json()["code"]
     assert user_databases(server) == before
 
@@ -430,7 +452,7 @@ def test_strangers_cannot_revoke_a_key(server, ada, ben, ops):
 
 
 def test_a_key_expires_on_the_second(server, ada, ops):
-    expires_at = datetime.now(UTC) + timedelta(seconds=3)
+    expires_at = datetime.now(UTC) + timedelta(seconds=2)
     text = f"{expires_at:%Y-%m-%d %H:%M:%S}"
     key = create_key(ops, ada.user_id, expires_at=text)
     assert key["expires_at"] == text
@@ -448,7 +470,7 @@ def test_a_key_that_expired_before_it_was_made_never_works(server, ada, ops):
 # Secrets
 
 
-def test_no_key_or_hash_is_ever_shown_again(server, ada, ops):
+def test_no_key_or_hash_is_ever_shown_again(server, caller, ada, ops):
     key = create_key(ops, ada.user_id)
     secret, path = key["raw_key"], f"/auth/keys/{key['key_id']}"
     own = server.client(secret)
@@ -462,7 +484,7 @@ def test_no_key_or_hash_is_ever_shown_again(server, ada, ops):
         own.get("/v1/memories", params={"trust_tier": "T9"}),
         own.delete(path),
         own.get("/auth/keys"),
-        server.client("", Authorization=f"Basic {secret}").get("/auth/keys"),
+        caller(f"Basic {secret}", path="/auth/keys"),
         ops.get(path),
     ]
     shown = [answer.text + str(answer.headers) for answer in answers]

@@ -90,9 +90,9 @@ def test_the_same_content_is_a_memory_of_each(ada, ben):
     assert ada.contents() == ben.contents() == ["Prefers tea in the morning", "in a batch"]
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [
+def test_no_list_shows_the_other_ones_memories(ada, ben):
+    of_ada, of_ben = same_in_both(ada, ben)
+    for parameters in (
         {},
         {"session_id": "s1"},
         {"subject_id": "cust-1"},
@@ -101,34 +101,28 @@ def test_the_same_content_is_a_memory_of_each(ada, ben):
         {"limit": "1"},
         {"cursor": "f" * 32},
         {"memory_type": "profile", "subject_id": "cust-1", "session_id": "s1", "branch": "main"},
-    ],
-)
-def test_no_list_shows_the_other_ones_memories(ada, ben, parameters):
-    of_ada, of_ben = same_in_both(ada, ben)
-    assert ids(ada.http.get("/v1/memories", params=parameters)) == [of_ada["memory_id"]]
-    assert ids(ben.http.get("/v1/memories", params=parameters)) == [of_ben["memory_id"]]
+    ):
+        assert ids(ada.http.get("/v1/memories", params=parameters)) == [of_ada["memory_id"]], parameters
+        assert ids(ben.http.get("/v1/memories", params=parameters)) == [of_ben["memory_id"]], parameters
 
 
 @pytest.mark.parametrize("route", ["retrieve", "search"])
-@pytest.mark.parametrize(
-    "fields",
-    [
+def test_no_query_finds_the_other_ones_memories(ada, ben, route):
+    of_ada, of_ben = same_in_both(ada, ben)
+    ben.store("Ben alone prefers tea at night in the morning room")
+    for fields in (
         {},
         {"session_id": "s1", "session_scope": "only"},
         {"session_id": "s1", "session_scope": "prefer"},
         {"subject_id": "cust-1"},
         {"memory_types": ["profile"]},
         {"branch": "main", "top_k": 100},
-    ],
-)
-def test_no_query_finds_the_other_ones_memories(ada, ben, route, fields):
-    of_ada, of_ben = same_in_both(ada, ben)
-    ben.store("Ben alone prefers tea at night in the morning room")
-    body = {"query": "Prefers tea in the morning", **fields}
-    assert ids(ada.http.post(f"/v1/memories/{route}", json=body)) == [of_ada["memory_id"]]
-    assert of_ben["memory_id"] in ids(ben.http.post(f"/v1/memories/{route}", json=body))
-    explained = ada.http.post(f"/v1/memories/{route}", json={**body, "explain": "analyze"}).text
-    assert of_ben["memory_id"] not in explained
+    ):
+        body = {"query": "Prefers tea in the morning", **fields}
+        assert ids(ada.http.post(f"/v1/memories/{route}", json=body)) == [of_ada["memory_id"]], fields
+        assert of_ben["memory_id"] in ids(ben.http.post(f"/v1/memories/{route}", json=body)), fields
+        explained = ada.http.post(f"/v1/memories/{route}", json={**body, "explain": "analyze"}).text
+        assert of_ben["memory_id"] not in explained, fields
 
 
 @pytest.mark.parametrize(
@@ -274,12 +268,18 @@ READS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def empty_user(server):
+    server.user("empty-user")
+    return "empty-user"
+
+
 @pytest.mark.parametrize(("method", "path", "body"), READS)
-def test_a_made_up_user_looks_empty_and_is_not_made(server, ops, ada, method, path, body):
+def test_a_made_up_user_looks_empty_and_is_not_made(server, ops, empty_user, method, path, body):
     before = user_databases(server)
     nobody = ops.request(method, path, json=body, headers={"X-User-Id": "nobody-xyz"})
     assert user_databases(server) == before
-    empty = ops.request(method, path, json=body, headers={"X-User-Id": ada.user_id})
+    empty = ops.request(method, path, json=body, headers={"X-User-Id": empty_user})
     assert nobody.status_code == empty.status_code
     assert nobody.status_code < 500
     if nobody.headers.get("content-type") == "application/json":

@@ -57,15 +57,19 @@ class MysqlConnection(LeasedConnection, DatabaseWrapper):
         return not poll.poll(0)
 
     def init_connection_state(self) -> None:
-        super().init_connection_state()
-        if self.read_only:
-            with self.cursor() as cursor:
-                cursor.execute("SET SESSION TRANSACTION READ ONLY")
+        """Nothing: `enter` says it all in one round trip."""
 
-    def check_owner(self) -> None:
+    def enter(self) -> None:
+        statements = [f"SET SESSION TRANSACTION ISOLATION LEVEL {self.isolation_level.upper()}"]
+        if self.read_only:
+            statements.append("SET SESSION TRANSACTION READ ONLY")
         if self.expected_owner is not None:
-            with self.cursor() as cursor:
-                cursor.execute(SELECT_OWNER)
+            statements.append(SELECT_OWNER)
+        with self.connection.cursor() as cursor:
+            cursor.execute("; ".join(statements))
+            for _ in statements[1:]:
+                cursor.nextset()
+            if self.expected_owner is not None:
                 checked_owner(cursor.fetchall(), self.expected_owner, self.database)
 
     @property

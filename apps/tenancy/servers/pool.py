@@ -131,8 +131,9 @@ class LeasedConnection(BaseDatabaseWrapper):
         """Whether an idle connection is still connected, without a round trip."""
         raise NotImplementedError
 
-    def check_owner(self) -> None:
-        """Raise WrongOwner unless the database says it belongs to the expected user."""
+    def enter(self) -> None:
+        """Bring a fresh or rebound session into shape, and raise WrongOwner unless the database says it belongs to
+        the expected user."""
         raise NotImplementedError
 
     def connect(self) -> None:
@@ -143,7 +144,7 @@ class LeasedConnection(BaseDatabaseWrapper):
         try:
             self._session = session
             super().connect()
-            self.check_owner()
+            self.enter()
         except BaseException:
             self._session, failed = None, self._session
             self.connection = None

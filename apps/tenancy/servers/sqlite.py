@@ -34,7 +34,7 @@ class SqliteConnection(LeasedConnection, DatabaseWrapper):
     def is_alive(self, raw: Any) -> bool:
         return True
 
-    def check_owner(self) -> None:
+    def enter(self) -> None:
         if self.expected_owner is not None:
             found = self.connection.execute("SELECT user_id, deployment FROM mem_owner").fetchall()
             checked_owner(found, self.expected_owner, self.database)

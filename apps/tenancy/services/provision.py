@@ -8,6 +8,7 @@ slow does no harm. Nothing is ever deleted here: an interrupted build is resumed
 import random
 import time
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -57,13 +58,15 @@ def _lease_end(now: datetime) -> datetime:
 def _claim_new(user_id: str, holder: str) -> Registration | None:
     """Insert the row, with another name where the first is taken. None: somebody else inserted this user."""
     now = timezone.now()
+    place = least_loaded_server()
     for attempt in range(NAME_ATTEMPTS):
+        name = database_name(user_id, attempt)
         try:
             with transaction.atomic():
                 UserDatabase.objects.create(
                     user_id=user_id,
-                    db_name=database_name(user_id, attempt),
-                    server=least_loaded_server(),
+                    db_name=name,
+                    server=place,
                     status=State.PROVISIONING,
                     lease_holder=holder,
                     lease_until=_lease_end(now),
@@ -74,7 +77,7 @@ def _claim_new(user_id: str, holder: str) -> Registration | None:
             if UserDatabase.objects.filter(pk=user_id).exists():
                 return None
             continue  # the name belongs to another user: a hash collision
-        return registration_find(user_id=user_id)
+        return Registration(user_id, name, place, State.PROVISIONING, schema_version=0, epoch=0)
     raise Unavailable("no free database name was found for this user", retry_after=60)
 
 
@@ -101,27 +104,36 @@ def _build(claimed: Registration, holder: str) -> Registration:
     """Build what `holder` claimed and activate it; on failure leave the row for the next request to resume."""
     mine = UserDatabase.objects.filter(pk=claimed.user_id, lease_holder=holder, status=State.PROVISIONING)
     try:
-        _create_database(claimed, mine)
+        name = _create_database(claimed, mine)
     except Exception as error:
         now = timezone.now()
         mine.update(last_error=type(error).__name__, lease_until=now, updated_at=now)
         raise
-    mine.update(
+    version = schema.schema_version()
+    is_ours = mine.update(
         status=State.ACTIVE,
-        schema_version=schema.schema_version(),
+        schema_version=version,
         epoch=F("epoch") + 1,
         lease_holder="",
         lease_until=None,
         last_error="",
         updated_at=timezone.now(),
     )
-    # Where our lease ran out meanwhile nothing was updated, and whoever took over is building the same
-    # database.
-    return user_provision(user_id=claimed.user_id)
+    if not is_ours:  # our lease ran out meanwhile, and whoever took over is building the same database
+        return user_provision(user_id=claimed.user_id)
+    return replace(
+        claimed,
+        db_name=name,
+        status=State.ACTIVE,
+        schema_version=version,
+        epoch=claimed.epoch + 1,
+        lease_holder="",
+        lease_until=None,
+    )
 
 
-def _create_database(claimed: Registration, mine: QuerySet[UserDatabase]) -> None:
-    """Create the database, under the next free name where somebody else's is in the way."""
+def _create_database(claimed: Registration, mine: QuerySet[UserDatabase]) -> str:
+    """Create the database, under the next free name where somebody else's is in the way. Returns its name."""
     place = server(claimed.server)
     template = schema.ensure_template(claimed.server)
     owner = Owner(claimed.user_id, deployment_name())
@@ -138,5 +150,5 @@ def _create_database(claimed: Registration, mine: QuerySet[UserDatabase]) -> Non
         except (IntegrityError, WrongOwner):
             log.warning("database name is taken", database=name, server=claimed.server)
             continue
-        return
+        return name
     raise Unavailable("no free database name was found for this user", retry_after=60)
