@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connections
 
+from apps.jobs import coalesce
 from apps.tenancy import scope, servers
 from apps.tenancy.admission import admit
 from apps.tenancy.models import UserDatabase
@@ -23,6 +24,13 @@ def leak_guard() -> Iterator[None]:
     assert not scope._state.depth, "a user database is still open"
     scope.forget_wrappers()
     servers.close_idle()
+
+
+@pytest.fixture(autouse=True)
+def no_late_writes() -> Iterator[None]:
+    """What a test left to be written later would meet a database that is gone."""
+    yield
+    coalesce._after_fork()
 
 
 @pytest.fixture

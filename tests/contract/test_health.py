@@ -248,8 +248,8 @@ def test_a_refused_upload_leaves_a_connection_that_can_be_used_again(server):
     with connection.getresponse() as refused:
         assert (refused.status, refused.read()[:1]) == (401, b"{")
         if not refused.will_close:
-            connection.send(b"0123456789")
             time.sleep(0.2)
+            connection.send(b"0123456789")
     connection.request("GET", "/health")
     assert connection.getresponse().read() == b"ok"
     connection.close()
