@@ -87,7 +87,9 @@ def _observed(anchor: str | None) -> str | None:
     match = re.fullmatch(r"([A-Z][a-z]+)-(\d{1,2})-(\d{4})", anchor or "")
     if match is None or match.group(1) not in MONTHS:
         return None
-    return datetime(int(match.group(3)), MONTHS.index(match.group(1)) + 1, int(match.group(2)), tzinfo=UTC).isoformat()
+    return datetime(
+        int(match.group(3)), MONTHS.index(match.group(1)) + 1, int(match.group(2)), tzinfo=UTC
+    ).isoformat()
 
 
 class Server:
@@ -112,7 +114,11 @@ class Server:
         body = {"query": question, "top_k": max(DEPTHS)}
         answer = self._client.post("/v1/memories/retrieve", json=body, headers=self._user(chat))
         answer.raise_for_status()
-        return [chat.id_of_memory[item["memory_id"]] for item in answer.json() if item["memory_id"] in chat.id_of_memory]
+        return [
+            chat.id_of_memory[item["memory_id"]]
+            for item in answer.json()
+            if item["memory_id"] in chat.id_of_memory
+        ]
 
 
 class Bm25:
@@ -123,7 +129,9 @@ class Bm25:
         for chat in chats:
             texts = [text for _, text, _ in chat.messages]
             if joined:
-                texts = [f"{text} {following}" for text, following in zip(texts, [*texts[1:], ""], strict=True)]
+                texts = [
+                    f"{text} {following}" for text, following in zip(texts, [*texts[1:], ""], strict=True)
+                ]
             self._counts[chat.chat_id] = [Counter(re.findall(r"\w+", text.lower())) for text in texts]
 
     def rank(self, chat: Chat, question: str) -> list[int]:
@@ -166,7 +174,9 @@ def store_all(server: Server, chats: list[Chat], console: Console) -> None:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda chat: server.store(chat, lambda: progress.advance(task)), chats))
     seconds = time.perf_counter() - started
-    console.print(f"stored {total} messages of {len(chats)} chats in {seconds:.1f} s: {total / seconds:.0f} per second")
+    console.print(
+        f"stored {total} messages of {len(chats)} chats in {seconds:.1f} s: {total / seconds:.0f} per second"
+    )
 
 
 def report(chats: list[Chat], server: Server, console: Console) -> None:
@@ -177,7 +187,11 @@ def report(chats: list[Chat], server: Server, console: Console) -> None:
     plain, plain_by = measure(chats, Bm25(chats, joined=False).rank)
     joined, _ = measure(chats, Bm25(chats, joined=True).rank)
     table = Rows(f"{probes} probes, {1e3 * seconds / probes:.1f} ms each over HTTP", "", *ours)
-    for name, figures in (("memoria", ours), ("BM25 (floor)", plain), ("BM25 with the next message (floor)", joined)):
+    for name, figures in (
+        ("memoria", ours),
+        ("BM25 (floor)", plain),
+        ("BM25 with the next message (floor)", joined),
+    ):
         table.add(name, *(f"{value:.1f}" for value in figures.values()))
     table.show()
     abilities = Rows("R@10 by ability", "ability", "memoria", "BM25")
@@ -187,9 +201,13 @@ def report(chats: list[Chat], server: Server, console: Console) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", required=True, help="a BEAM file: .json or .json.gz")
-    parser.add_argument("--url", help="a running server; unset: start one on SQLite, or on MariaDB with --engine")
+    parser.add_argument(
+        "--url", help="a running server; unset: start one on SQLite, or on MariaDB with --engine"
+    )
     parser.add_argument("--key", help="its master key")
     parser.add_argument("--engine", choices=("sqlite", "mariadb"), default="sqlite")
     parser.add_argument("--chats", type=int, default=10, help="only the first so many")

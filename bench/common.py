@@ -94,7 +94,9 @@ class Rows:
         return iter(self._rows)
 
     def show(self) -> None:
-        widths = [max(len(row[i]) for row in [list(self._columns), *self._rows]) for i in range(len(self._columns))]
+        widths = [
+            max(len(row[i]) for row in [list(self._columns), *self._rows]) for i in range(len(self._columns))
+        ]
         print(f"\n{self._title}")
         for row in (list(self._columns), ["-" * width for width in widths], *self._rows):
             print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

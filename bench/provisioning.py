@@ -1,6 +1,6 @@
 """What does a new user cost? Against copying the template by hand (SQLite) or replaying its DDL by hand (MariaDB).
 
-    .venv/bin/python bench/provisioning.py
+.venv/bin/python bench/provisioning.py
 """
 
 import os
@@ -55,8 +55,12 @@ def main(engine: str, rounds: int) -> None:
 
     def note() -> None:
         with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO mem_schedules (name, next_due_at) VALUES (%s, '2026-01-01')", [f"h{number()}"])
-            cursor.execute("UPDATE mem_schedules SET next_due_at = '2026-01-02' WHERE name = %s", [f"h{made[0]}"])
+            cursor.execute(
+                "INSERT INTO mem_schedules (name, next_due_at) VALUES (%s, '2026-01-01')", [f"h{number()}"]
+            )
+            cursor.execute(
+                "UPDATE mem_schedules SET next_due_at = '2026-01-02' WHERE name = %s", [f"h{made[0]}"]
+            )
 
     found = alternating(
         rounds,

@@ -1,6 +1,6 @@
 """What does opening a user's database cost? A scope and a trivial query, against the same query on a plain alias.
 
-    .venv/bin/python bench/scope.py
+.venv/bin/python bench/scope.py
 """
 
 import sys
@@ -54,11 +54,23 @@ def main(engine: str, rounds: int) -> None:
     )
     rows = Rows(f"scope open + trivial query, {engine}, median of {rounds}", "what", "ms", "against", "ratio")
     rows.add("query on a plain, open alias (floor)", ms(found["floor"]), "", "")
-    rows.add("scope + query, user as before", ms(found["same"]), "plain alias", ratio(found["same"], found["floor"], 1.5))
+    rows.add(
+        "scope + query, user as before",
+        ms(found["same"]),
+        "plain alias",
+        ratio(found["same"], found["floor"], 1.5),
+    )
     rows.add("connect + query + close, no pool (floor)", ms(found["reopened"]), "", "")
-    rows.add("scope + query, another user each time", ms(found["other"]), "connect and close", ratio(found["other"], found["reopened"]))
+    rows.add(
+        "scope + query, another user each time",
+        ms(found["other"]),
+        "connect and close",
+        ratio(found["other"], found["reopened"]),
+    )
     rows.show()
-    print(f"open connections after touching {len(routes)} users: {place.pool.open_count} of {place.pool.size}")
+    print(
+        f"open connections after touching {len(routes)} users: {place.pool.open_count} of {place.pool.size}"
+    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +132,14 @@ def _coded(values: Sequence[str | None]) -> tuple[dict[str, int], NDArray[np.int
     return codes, np.array(coded, dtype=np.int32)
 
 
+def largest(values: NDArray[Any], count: int) -> NDArray[np.intp]:
+    """Places of the `count` largest values, largest first, ties by place. Sorts no more than it returns."""
+    if count >= len(values):
+        return np.argsort(-values, kind="stable")
+    found = np.argpartition(-values, count)[:count]
+    return found[np.lexsort((found, -values[found]))]
+
+
 class Corpus:
     """The memories of one view. Immutable; rows are numbered over all segments in order."""
 
@@ -185,6 +194,10 @@ class Corpus:
     @cached_property
     def speakers(self) -> NDArray[np.int8]:
         return np.concatenate([s.speakers for s in self.segments])
+
+    @cached_property
+    def has_speakers(self) -> bool:
+        return bool(self.speakers.any())
 
     @cached_property
     def has_vector(self) -> Mask:

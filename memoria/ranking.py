@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memoria import decay
-from memoria.corpus import Corpus, Floats, Mask
+from memoria.corpus import Corpus, Floats, Mask, largest
 from memoria.speakers import ASSISTANT, NOBODY
 
 Scores = NDArray[np.float64]
@@ -112,7 +112,7 @@ def rank(
         return Ranked([], dropped)
     priors = _priors(corpus, question, candidates, relevance, weights)
     scores = relevance[candidates] * np.prod(list(priors.values()), axis=0)
-    order = np.argsort(-scores, kind="stable")[: max(3 * top_k, 50)]
+    order = largest(scores, max(3 * top_k, 50))
     opinions = feedback([corpus.memory_id(int(candidates[i])) for i in order])
     hits = []
     for i in order:
@@ -176,7 +176,7 @@ def entity_scores(
             step[rows] += reach[entity] * rarity
         step /= max(float(step.max()), 1e-9)
         scores = np.maximum(scores, step * 0.6**hop)
-        best = np.argsort(-(step * (0.5 + relevance)), kind="stable")[: fan * (hop + 1)]
+        best = largest(step * (0.5 + relevance), fan * (hop + 1))
         reach = {}
         for row in best[step[best] > 0]:
             for entity in corpus.entities_of(int(row)):
@@ -191,7 +191,9 @@ def _neighbours(corpus: Corpus, relevance: Scores, allowed: Mask, weights: Weigh
     extra = np.zeros_like(relevance)
     if not weights.neighbour:
         return extra
-    best = np.argsort(-relevance, kind="stable")[: weights.neighbours]
+    if not corpus.has_speakers:
+        return extra
+    best = largest(relevance, weights.neighbours)
     for row in best[relevance[best] > 0]:
         before = _before(corpus, int(row), allowed)
         if before is not None:
@@ -256,15 +258,15 @@ def _ordered(
 
 def _diverse(corpus: Corpus, hits: list[Hit], weights: Weights) -> list[Hit]:
     """Of results that say the same keep the best-placed one."""
-    kept: list[Hit] = []
-    vectors: list[Floats] = []
-    for hit in hits:
-        vector = corpus.vector_of(hit.row)
-        if vectors and float((np.stack(vectors) @ vector).max()) >= weights.alike:
-            continue
-        kept.append(hit)
-        vectors.append(vector)
-    return kept
+    if len(hits) < 2:
+        return hits
+    vectors = np.stack([corpus.vector_of(hit.row) for hit in hits])
+    alike = np.tril(vectors @ vectors.T >= weights.alike, -1)
+    kept: list[int] = []
+    for place in range(len(hits)):
+        if not alike[place, kept].any():
+            kept.append(place)
+    return [hits[place] for place in kept]
 
 
 def _number(hits: list[Hit], channels: Mapping[str, Scores]) -> None:

@@ -1,16 +1,15 @@
 """Linking memories to entities."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q
 
 from apps.graph.models import Entity, MemoryEntityLink
+from apps.tenancy import sql
 from apps.tenancy.scope import user_atomic
 from memoria.entities import LINK_WEIGHTS, Found, LinkSource
-
-PER_STATEMENT = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Linked:
 
 
 def memories_link(*, found: Mapping[str, Sequence[Found]], source: LinkSource, now: datetime) -> Linked:
-    """Link memories to the entities found in them, making entities that are new. Safe to repeat.
+    """Link memories to the entities found in them, making entities that are new. Safe to repeat; inside a commit.
 
     A link that exists gets the stronger of both sources; an entity keeps the type it was made with.
     """
@@ -29,19 +28,9 @@ def memories_link(*, found: Mapping[str, Sequence[Found]], source: LinkSource, n
     if not things:
         return Linked(0, 0, 0)
     with user_atomic():
-        known = _ids(things)
+        known = _ids(list(things))
         fresh = [thing for name, thing in things.items() if name not in known]
-        Entity.objects.bulk_create(
-            [
-                Entity(
-                    name=thing.name, display_name=thing.display[:200], entity_type=thing.kind, created_at=now
-                )
-                for thing in fresh
-            ],
-            batch_size=PER_STATEMENT,
-            ignore_conflicts=True,
-        )
-        ids = known | _ids(thing.name for thing in fresh)
+        ids = known | _create(fresh, now)
         links = [
             MemoryEntityLink(
                 memory_id=memory_id,
@@ -53,19 +42,36 @@ def memories_link(*, found: Mapping[str, Sequence[Found]], source: LinkSource, n
             for memory_id, every in found.items()
             for thing in every
         ]
-        MemoryEntityLink.objects.bulk_create(links, batch_size=PER_STATEMENT, ignore_conflicts=True)
+        sql.insert(links, or_ignore=True)
         if source is not LinkSource.RULES:
             _strengthen(links, source)
     return Linked(len(fresh), len(known), len(links))
 
 
-def _ids(names: Iterable[str]) -> dict[str, int]:
-    every = list(names)
+def _ids(names: list[str]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for start in range(0, len(every), PER_STATEMENT):
-        rows = Entity.objects.filter(name__in=every[start : start + PER_STATEMENT])
-        found |= dict(rows.values_list("name", "id"))
+    for start in range(0, len(names), sql.ROWS_PER_STATEMENT):
+        part = names[start : start + sql.ROWS_PER_STATEMENT]
+        found.update(sql.query(f"SELECT name, id FROM mem_entities WHERE name IN ({sql.marks(part)})", part))  # type: ignore[arg-type]
     return found
+
+
+def _create(things: list[Found], now: datetime) -> dict[str, int]:
+    if not things:
+        return {}
+    first = sql.next_id(Entity)
+    rows = [
+        Entity(
+            id=first + number,
+            name=thing.name,
+            display_name=thing.display[:200],
+            entity_type=thing.kind,
+            created_at=now,
+        )
+        for number, thing in enumerate(things)
+    ]
+    sql.insert(rows)
+    return {row.name: row.pk for row in rows}
 
 
 def _strengthen(links: list[MemoryEntityLink], source: LinkSource) -> None:

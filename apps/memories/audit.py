@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from apps.memories.models import EditLog
+from apps.tenancy import sql
 from apps.tenancy.scope import current_route
-
-ROWS_PER_STATEMENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +46,4 @@ def audit(
         )
         for entry in entries
     ]
-    EditLog.objects.bulk_create(rows, batch_size=ROWS_PER_STATEMENT)
+    sql.insert(rows)

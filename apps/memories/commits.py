@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Field, Model, Value
-from django.db.models.functions import Greatest
+from django.db.models import Field
 
-from apps.memories.models import MAIN_BRANCH, OPEN, Clock, Commit, Memory, MemoryColumns, Revision
+from apps.memories.models import MAIN_BRANCH, OPEN, Memory, MemoryColumns, Revision
 from apps.memories.view import View
+from apps.tenancy import sql
 from apps.tenancy.scope import user_atomic, user_connection
 from memoria.digest import state_digest
 from memoria.errors import Unavailable
@@ -61,7 +61,7 @@ class OpenCommit:
             after = [self._changed(change) for change in part]
             if self.view.is_main:
                 self.archive([row.memory_id for row in after])
-                _update(Memory, after, ("memory_id",), sorted({name for c in part for name in c.values}))
+                _update(after, sorted({name for c in part for name in c.values}))
                 self.count(sum(row.is_active for row in after) - sum(c.row.is_active for c in part))
             else:
                 self._overlay([(change.row, row) for change, row in zip(part, after, strict=True)])
@@ -86,16 +86,13 @@ class OpenCommit:
 
     def archive(self, memory_ids: list[str]) -> None:
         """Keep main's present rows as revisions that ended with this commit; rows born in it leave no trace."""
-        connection = user_connection()
-        columns = ", ".join(map(connection.ops.quote_name, SHARED))
-        marks = ", ".join(["%s"] * len(memory_ids))
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO mem_revisions (branch_id, died, absent, {columns})"
-                f" SELECT {MAIN_BRANCH}, %s, 0, {columns} FROM mem_memories"
-                f" WHERE memory_id IN ({marks}) AND born < %s",
-                [self.seq, *memory_ids, self.seq],
-            )
+        columns = ", ".join(map(sql.quoted, SHARED))
+        sql.execute(
+            f"INSERT INTO mem_revisions (branch_id, died, absent, {columns})"
+            f" SELECT {MAIN_BRANCH}, %s, 0, {columns} FROM mem_memories"
+            f" WHERE memory_id IN ({sql.marks(memory_ids)}) AND born < %s",
+            [self.seq, *memory_ids, self.seq],
+        )
 
     def _overlay(self, pairs: list[tuple[MemoryColumns, MemoryColumns | None]]) -> None:
         """Let the branch have these rows from now on; None as the second means: the branch removed the row."""
@@ -114,7 +111,7 @@ class OpenCommit:
             if after is None:
                 row.absent, row.digest = 1, None
             successors.append(row)
-        Revision.objects.bulk_create(successors)
+        sql.insert(successors)
 
     def _overlay_row(self, row: MemoryColumns, *, base: int | None) -> Revision:
         values = {name: getattr(row, name) for name in SHARED}
@@ -124,20 +121,23 @@ class OpenCommit:
 
     def count(self, difference: int) -> None:
         if difference:
-            Clock.objects.update(active_count=F("active_count") + difference)
+            sql.execute("UPDATE mem_clock SET active_count = active_count + %s", [difference])
 
 
 @contextmanager
 def commit(*, view: View, operation: str, actor_id: str, now: datetime) -> Iterator[OpenCommit]:
     """Open a commit on a view's branch. Leaves the new state, or the old one when the block raises."""
     with user_atomic():
-        if not Clock.objects.update(seq=F("seq") + 1, ticked_at=Greatest("ticked_at", Value(now))):
+        moment = user_connection().ops.adapt_datetimefield_value(now)
+        later = "CASE WHEN ticked_at < %s THEN %s ELSE ticked_at END"
+        if not sql.execute(f"UPDATE mem_clock SET seq = seq + 1, ticked_at = {later}", [moment, moment]):
             raise Unavailable("this user's database is not complete", retry_after=60)
-        seq, ticked_at = Clock.objects.values_list("seq", "ticked_at").get(pk=1)
-        Commit.objects.create(
-            seq=seq, branch_id=view.branch_id, operation=operation, actor_id=actor_id, created_at=ticked_at
+        sql.execute(
+            "INSERT INTO mem_commits (seq, branch_id, operation, actor_id, created_at)"
+            " SELECT seq, %s, %s, %s, ticked_at FROM mem_clock",
+            [view.branch_id, operation, actor_id],
         )
-        yield OpenCommit(seq=seq, view=view, now=now)
+        yield OpenCommit(seq=sql.query("SELECT seq FROM mem_clock")[0][0], view=view, now=now)
 
 
 def _chunks(items: list[Any]) -> Iterator[list[Any]]:
@@ -145,17 +145,17 @@ def _chunks(items: list[Any]) -> Iterator[list[Any]]:
         yield items[start : start + CHUNK]
 
 
-def _update(model: type[Model], rows: Sequence[Any], key: tuple[str, ...], columns: Sequence[str]) -> None:
-    """Update each row by its key with one prepared statement."""
+def _update(rows: Sequence[Any], columns: Sequence[str]) -> None:
+    """Write the given columns of main's rows, each by its memory id, with one prepared statement."""
     connection = user_connection()
-    by_name: dict[str, Field[Any, Any]] = {field.attname: field for field in model._meta.concrete_fields}
+    by_name: dict[str, Field[Any, Any]] = {field.attname: field for field in Memory._meta.concrete_fields}
     fields = [by_name[name] for name in (*columns, "born", "digest")]
-    assignments = ", ".join(f"{connection.ops.quote_name(field.attname)} = %s" for field in fields)
-    where = " AND ".join(f"{name} = %s" for name in key)
-    parameters = [
-        [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
-        + [getattr(row, name) for name in key]
-        for row in rows
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(f"UPDATE {model._meta.db_table} SET {assignments} WHERE {where}", parameters)
+    assignments = ", ".join(f"{sql.quoted(field.attname)} = %s" for field in fields)
+    sql.execute_many(
+        f"UPDATE mem_memories SET {assignments} WHERE memory_id = %s",
+        [
+            [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+            + [row.memory_id]
+            for row in rows
+        ],
+    )

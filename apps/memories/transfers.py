@@ -10,7 +10,7 @@ from typing import Any
 from apps.memories.commits import CHUNK, SHARED, OpenCommit
 from apps.memories.models import MAIN_BRANCH, OPEN
 from apps.memories.view import View
-from apps.tenancy.scope import user_connection
+from apps.tenancy import sql
 
 
 def adopt(
@@ -26,15 +26,15 @@ def adopt(
     for ids in _chunks(dropped_ids):
         _leave(opened, ids)
     for ids in _chunks(memory_ids):
-        marks = _marks(ids)
+        marks = sql.marks(ids)
         _leave(opened, ids)
         inherited, values = _columns("o.", born=opened.seq)
-        _execute(
+        sql.execute(
             f"INSERT INTO mem_memories ({inherited}) SELECT {values} FROM mem_revisions o"
             f" WHERE o.{true_then.replace(' AND ', ' AND o.')} AND o.absent = 0 AND o.memory_id IN ({marks})",
             [source.branch_id, moment, moment, *ids],
         )
-        digests = _query(
+        digests = sql.query(
             f"SELECT digest, memory_id FROM mem_revisions WHERE {true_then} AND memory_id IN ({marks})",
             [source.branch_id, moment, moment, *ids],
         )
@@ -44,22 +44,20 @@ def adopt(
 
 def settle(*, branch_id: int, applied: Iterable[tuple[int | None, str]]) -> None:
     """Move the merge base of the branch's open rows to what was applied: (digest, memory id) of each."""
-    with user_connection().cursor() as cursor:
-        cursor.executemany(
-            f"UPDATE mem_revisions SET base = %s WHERE branch_id = {int(branch_id)} AND memory_id = %s"
-            f" AND died = {OPEN}",
-            list(applied),
-        )
+    sql.execute_many(
+        f"UPDATE mem_revisions SET base = %s WHERE branch_id = {int(branch_id)} AND memory_id = %s AND died = {OPEN}",
+        list(applied),
+    )
 
 
 def copy_overlay(opened: OpenCommit, *, source: View, target_branch: int, memory_ids: Iterable[str]) -> None:
     """Give another branch copies of a branch's open rows, born in this commit, with the same base."""
     for ids in _chunks(memory_ids):
         names, values = _columns("o.", born=opened.seq)
-        _execute(
+        sql.execute(
             f"INSERT INTO mem_revisions (branch_id, died, base, absent, {names})"
             f" SELECT {int(target_branch)}, o.died, o.base, o.absent, {values} FROM mem_revisions o"
-            f" WHERE o.branch_id = %s AND o.died = %s AND o.memory_id IN ({_marks(ids)})",
+            f" WHERE o.branch_id = %s AND o.died = %s AND o.memory_id IN ({sql.marks(ids)})",
             [source.branch_id, OPEN, *ids],
         )
 
@@ -73,52 +71,38 @@ def rewind(opened: OpenCommit, seq: int) -> int:
     )
     differs = f"born > %s AND NOT {same}"
     parameters = [seq, MAIN_BRANCH, seq, seq]
-    ids = [row[0] for row in _query(f"SELECT memory_id FROM mem_memories WHERE {differs}", parameters)]
+    ids = [row[0] for row in sql.query(f"SELECT memory_id FROM mem_memories WHERE {differs}", parameters)]
     for part in _chunks(ids):
         _leave(opened, part)
     inherited, values = _columns("r.", born=opened.seq)
     absent = "NOT EXISTS (SELECT 1 FROM mem_memories m WHERE m.memory_id = r.memory_id)"
-    _execute(
+    sql.execute(
         f"INSERT INTO mem_memories ({inherited}) SELECT {values} FROM mem_revisions r"
         f" WHERE r.branch_id = %s AND r.died > %s AND r.born <= %s AND {absent}",
         [MAIN_BRANCH, seq, seq],
     )
     opened.count(_active("born = %s", [opened.seq]))
-    restored = _query("SELECT memory_id FROM mem_memories WHERE born = %s", [opened.seq])
+    restored = sql.query("SELECT memory_id FROM mem_memories WHERE born = %s", [opened.seq])
     return len(set(ids) | {row[0] for row in restored})
 
 
 def _leave(opened: OpenCommit, ids: list[str]) -> None:
     """Take rows out of main, keeping them as revisions."""
-    opened.count(-_active(f"memory_id IN ({_marks(ids)})", ids))
+    opened.count(-_active(f"memory_id IN ({sql.marks(ids)})", ids))
     opened.archive(ids)
-    _execute(f"DELETE FROM mem_memories WHERE memory_id IN ({_marks(ids)})", ids)
+    sql.execute(f"DELETE FROM mem_memories WHERE memory_id IN ({sql.marks(ids)})", ids)
 
 
 def _columns(prefix: str, *, born: int) -> tuple[str, str]:
     """The shared columns as names and as values, with `born` replaced by this commit."""
-    quote = user_connection().ops.quote_name
-    values = (str(int(born)) if name == "born" else f"{prefix}{quote(name)}" for name in SHARED)
-    return ", ".join(map(quote, SHARED)), ", ".join(values)
+    values = (str(int(born)) if name == "born" else f"{prefix}{sql.quoted(name)}" for name in SHARED)
+    return ", ".join(map(sql.quoted, SHARED)), ", ".join(values)
 
 
 def _active(where: str, parameters: list[Any]) -> int:
-    return int(_query(f"SELECT COUNT(*) FROM mem_memories WHERE is_active = 1 AND {where}", parameters)[0][0])
-
-
-def _marks(ids: list[str]) -> str:
-    return ", ".join(["%s"] * len(ids))
-
-
-def _query(sql: str, parameters: list[Any]) -> list[Any]:
-    with user_connection().cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall())
-
-
-def _execute(sql: str, parameters: list[Any]) -> None:
-    with user_connection().cursor() as cursor:
-        cursor.execute(sql, parameters)
+    return int(
+        sql.query(f"SELECT COUNT(*) FROM mem_memories WHERE is_active = 1 AND {where}", parameters)[0][0]
+    )
 
 
 def _chunks(items: Iterable[str]) -> Iterator[list[str]]:

@@ -23,7 +23,6 @@ NAMES = [
     "100%",
     "a?b#c&d=e+f",
     "'; DROP TABLE x; --",
-    "feature/login",
 ]
 
 
@@ -87,28 +86,35 @@ def seconds(moment):
 # Create
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_branch_works_under_any_name(ada, name):
-    inherited = ada.store(TEA)["memory_id"]
-    fork(ada, name)
-    assert listed(ada) == ["main", name]
-    added = ada.store(BEES, branch=name)["memory_id"]
+def use_under(person, name):
+    """A branch's whole life under a name."""
+    fork(person, name)
+    assert listed(person) == ["main", name]
+    added = person.store(BEES, branch=name)["memory_id"]
     path = f"/v1/branches/{quote(name, safe='')}"
-    assert [item["memory_id"] for item in get(ada, f"{path}/diff-items")["added"]] == [added]
-    assert get(ada, f"{path}/diff")["result"].startswith(f"Diff '{name}' vs main:")
-    assert checkout(ada, name) == f"Switched to branch '{name}'. 2 memories on this branch."
-    forget(ada, inherited, branch=name)
-    assert ada.contents() == [BEES]
-    assert post(ada, f"{path}/merge")["result"].startswith(f"Merged branch '{name}' into main (1 new,")
-    assert ada.contents(branch="main") == [BEES]
-    assert ada.http.delete(path).status_code == 204
-    assert listed(ada) == ["main"]
+    assert [item["memory_id"] for item in get(person, f"{path}/diff-items")["added"]] == [added]
+    assert get(person, f"{path}/diff")["result"].startswith(f"Diff '{name}' vs main:")
+    assert checkout(person, name) == f"Switched to branch '{name}'. 1 memories on this branch."
+    assert post(person, f"{path}/merge")["result"].startswith(f"Merged branch '{name}' into main (1 new,")
+    assert person.contents(branch="main") == [BEES]
+    forget(person, added)
+    assert person.http.delete(path).status_code == 204
+    assert listed(person) == ["main"]
 
 
-@pytest.mark.parametrize("name", ["main", "", "   ", "x" * 101, "字" * 101])
-def test_a_name_that_cannot_be_used_is_refused(ada, name):
-    answer = ada.http.post("/v1/branches", json={"name": name})
-    assert answer.status_code == 422, answer.text
+def test_a_branch_works_under_any_name(ada):
+    for name in NAMES:
+        use_under(ada, name)
+
+
+def test_a_branch_works_under_a_name_with_a_slash(ada):
+    use_under(ada, "feature/login")
+
+
+def test_a_name_that_cannot_be_used_is_refused(ada):
+    for name in ("main", "", "   ", "x" * 101, "字" * 101):
+        answer = ada.http.post("/v1/branches", json={"name": name})
+        assert answer.status_code == 422, answer.text
     assert listed(ada) == ["main"]
 
 
@@ -191,25 +197,22 @@ def test_a_branch_starts_from_a_moment(ada):
     assert ada.contents(branch="before") == []
 
 
-@pytest.mark.parametrize(
-    ("moment", "text"),
-    [
-        (timedelta(minutes=2), "from_timestamp cannot be in the future"),
-        (timedelta(minutes=-31), "from_timestamp must be within the last 30 minutes"),
-    ],
-)
-def test_a_moment_out_of_reach_is_said(ada, moment, text):
-    given = seconds(datetime.now(UTC) + moment)
-    answer = ada.http.post("/v1/branches", json={"name": "exp", "from_timestamp": given})
-    assert (answer.status_code, answer.json()["result"]) == (201, text)
+def test_a_moment_out_of_reach_is_said(ada):
+    for minutes, text in (
+        (2, "from_timestamp cannot be in the future"),
+        (-31, "from_timestamp must be within the last 30 minutes"),
+    ):
+        given = seconds(datetime.now(UTC) + timedelta(minutes=minutes))
+        answer = ada.http.post("/v1/branches", json={"name": "exp", "from_timestamp": given})
+        assert (answer.status_code, answer.json()["result"]) == (201, text)
     assert listed(ada) == ["main"]
 
 
-@pytest.mark.parametrize("moment", ["yesterday", "2026-05-02", "2026-13-01 00:00:00", ""])
-def test_a_moment_in_another_form_is_refused(ada, moment):
-    answer = ada.http.post("/v1/branches", json={"name": "exp", "from_timestamp": moment})
-    assert answer.status_code == 422
-    assert "from_timestamp must be 'YYYY-MM-DD HH:MM:SS'" in answer.json()["detail"]
+def test_a_moment_in_another_form_is_refused(ada):
+    for moment in ("yesterday", "2026-05-02", "2026-13-01 00:00:00", ""):
+        answer = ada.http.post("/v1/branches", json={"name": "exp", "from_timestamp": moment})
+        assert answer.status_code == 422
+        assert "from_timestamp must be 'YYYY-MM-DD HH:MM:SS'" in answer.json()["detail"]
     assert listed(ada) == ["main"]
 
 
@@ -295,7 +298,7 @@ def test_checkout_of_an_unknown_branch_changes_nothing(ada):
 
 @pytest.mark.parametrize("name", ["exp", "  exp "])
 def test_a_request_may_name_its_branch(ada, name):
-    shared, second, third, fourth = (
+    shared, _, third, fourth = (
         ada.store(text, session_id="s1")["memory_id"] for text in (TEA, DEPLOY, BEES, CHESS)
     )
     fork(ada)
@@ -336,9 +339,10 @@ def test_main_may_be_named_while_a_branch_is_checked_out(ada):
     assert ada.contents(branch="main") == []
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
+def test_an_unknown_branch_is_not_found_anywhere(ada):
+    memory_id = ada.store(TEA)["memory_id"]
+    answers = {}
+    for method, path, body in (
         ("POST", "/v1/memories", {"content": "x"}),
         ("POST", "/v1/memories/batch", {"memories": [{"content": "x"}]}),
         ("GET", "/v1/memories", None),
@@ -350,17 +354,11 @@ def test_main_may_be_named_while_a_branch_is_checked_out(ada):
         ("POST", "/v1/memories/purge", {"topic": "Prefers"}),
         ("POST", "/v1/memories/retrieve", {"query": TEA}),
         ("POST", "/v1/memories/search", {"query": TEA}),
-    ],
-)
-def test_an_unknown_branch_is_not_found_anywhere(ada, method, path, body):
-    memory_id = ada.store(TEA)["memory_id"]
-    path = path.format(id=memory_id)
-    if body is None:
-        answer = ada.http.request(method, path, params={"branch": "nowhere"})
-    else:
-        answer = ada.http.request(method, path, json={**body, "branch": "nowhere"})
-    assert answer.status_code == 404
-    assert answer.json()["detail"] == "Memory not found: Branch 'nowhere'"
+    ):
+        named = {"params": {"branch": "nowhere"}} if body is None else {"json": {**body, "branch": "nowhere"}}
+        answer = ada.http.request(method, path.format(id=memory_id), **named)
+        answers[f"{method} {path}"] = answer.status_code, answer.json().get("detail")
+    assert answers == dict.fromkeys(answers, (404, "Memory not found: Branch 'nowhere'"))
     assert ada.contents() == [TEA]
 
 
@@ -389,11 +387,11 @@ def test_deleting_the_checked_out_branch_returns_to_main(ada):
     assert active(ada) == "main"
 
 
-@pytest.mark.parametrize("name", ["nowhere", "main"])
-def test_deleting_main_or_an_unknown_branch_does_nothing(ada, name):
+def test_deleting_main_or_an_unknown_branch_does_nothing(ada):
     ada.store(TEA)
     fork(ada)
-    assert ada.http.delete(f"/v1/branches/{name}").status_code == 204
+    for name in ("nowhere", "main"):
+        assert ada.http.delete(f"/v1/branches/{name}").status_code == 204
     assert listed(ada) == ["main", "exp"]
     assert ada.contents() == [TEA]
 
@@ -527,11 +525,11 @@ def test_metadata_edited_on_the_branch_shows_as_updated(ada):
     assert buckets(ada) == {"updated": [memory_id]}
 
 
-@pytest.mark.parametrize("name", ["nowhere", "main"])
-def test_there_is_no_diff_of_main_or_an_unknown_branch(ada, name):
-    assert ada.http.get(f"/v1/branches/{name}/diff").status_code == 404
-    structured = ada.http.get(f"/v1/branches/{name}/diff-items")
-    assert (structured.status_code, structured.json()["detail"]) == (404, f"Branch not found: {name}")
+def test_there_is_no_diff_of_main_or_an_unknown_branch(ada):
+    for name in ("nowhere", "main"):
+        assert ada.http.get(f"/v1/branches/{name}/diff").status_code == 404
+        structured = ada.http.get(f"/v1/branches/{name}/diff-items")
+        assert (structured.status_code, structured.json()["detail"]) == (404, f"Branch not found: {name}")
 
 
 # Refresh

@@ -80,9 +80,7 @@ def test_merge_brings_new_memories_once_and_keeps_the_branch(ada, strategy):
         (None, "purged", [], [], False),
     ],
 )
-def test_both_sides_of_a_memory_come_to_one(
-    ada, strategy, on_branch, on_main, append, replace, is_conflict
-):
+def test_both_sides_of_a_memory_come_to_one(ada, strategy, on_branch, on_main, append, replace, is_conflict):
     memory_id = ada.store(TEA)["memory_id"]
     fork(ada)
     change(ada, on_branch, memory_id, "exp")
@@ -142,10 +140,9 @@ def test_merged_memories_are_whole(ada):
 
 
 def test_a_near_twin_of_main_takes_its_place_or_stays_beside_it(ada):
-    fork(ada, "exp")
+    fork(ada)
     of_main = ada.store(REPORT.format("noon"))["memory_id"]
     ada.store(REPORT.format("dusk"), branch="exp")
-    fork(ada, "before")
     text = merge(ada, strategy="replace")["result"]
     assert text == "Merged branch 'exp' into main (0 new, 1 replaced, 0 skipped)"
     (memory,) = get(ada, "/v1/memories")["items"]
@@ -240,6 +237,17 @@ def test_a_merge_can_be_undone(ada, strategy):
     assert get(ada, "/v1/snapshots", include="automatic")["total"] >= 1
 
 
+def test_an_undone_merge_can_be_made_again(ada):
+    fork(ada)
+    ada.store(BEES, branch="exp")
+    done = merge(ada)
+    post(ada, f"/v1/snapshots/{done['restore_point']}/rollback")
+    shown = get(ada, "/v1/branches/exp/diff-items")["added"]
+    assert [item["content"] for item in shown] == [BEES]
+    assert merge(ada)["result"] == "Merged branch 'exp' into main (1 new, 0 replaced, 0 skipped)"
+    assert ada.contents() == [BEES]
+
+
 def test_merge_from_the_checked_out_branch_stays_there(ada):
     fork(ada)
     post(ada, "/v1/branches/exp/checkout")
@@ -269,13 +277,13 @@ def test_history_goes_on_through_a_merge(ada):
     assert [(v["content"], v["is_active"]) for v in versions] == [(TEA, False), (OF["exp"], True)]
 
 
-@pytest.mark.parametrize("strategy", ["", "Append", "ours"])
-def test_an_unknown_strategy_is_refused(ada, strategy):
+def test_an_unknown_strategy_is_refused(ada):
     fork(ada)
     ada.store(TEA, branch="exp")
-    answer = ada.http.post("/v1/branches/exp/merge", json={"strategy": strategy})
-    text = f"Validation error: Unsupported merge strategy '{strategy}'. Use append, replace, or accept."
-    assert (answer.status_code, answer.json()["detail"]) == (422, text)
+    for strategy in ("", "Append", "ours"):
+        answer = ada.http.post("/v1/branches/exp/merge", json={"strategy": strategy})
+        text = f"Validation error: Unsupported merge strategy '{strategy}'. Use append, replace, or accept."
+        assert (answer.status_code, answer.json()["detail"]) == (422, text)
     assert ada.contents() == []
 
 
@@ -285,6 +293,7 @@ def test_an_unknown_branch_cannot_be_merged(ada):
     assert ada.http.post("/v1/branches/main/merge", json={}).status_code in (404, 422)
 
 
+@pytest.mark.slow
 def test_more_than_5000_new_memories_are_too_many(ada):
     fork(ada)
     for start in range(0, 5001, 100):

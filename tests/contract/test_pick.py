@@ -56,7 +56,7 @@ def preview(person, selector, page=None, **fields):
 
 
 def with_conflict(person):
-    """A branch with one new memory and one that main corrected too: ids of the new one, the old one, its successor."""
+    """A branch with a new memory, and one corrected on both sides: ids of new, corrected, and the branch's successor."""
     contested = person.store(TEA)["memory_id"]
     fork(person)
     added = person.store(BEES, branch="exp")["memory_id"]
@@ -252,9 +252,7 @@ def test_preview_shows_the_plan_and_changes_nothing(ada):
     selector = keys(long, short)
     shown = preview(ada, selector, {"limit": 1})
     assert shown["dry_run"] is True
-    assert shown["result"] == (
-        "Previewed 2 candidate change(s) from branch 'exp' into 'main'. Showing 1."
-    )
+    assert shown["result"] == ("Previewed 2 candidate change(s) from branch 'exp' into 'main'. Showing 1.")
     assert (shown["source"], shown["target"], shown["strategy"]) == ("exp", "main", "fail")
     assert shown["selector"] == selector
     assert shown["summary"] == {
@@ -286,9 +284,7 @@ def test_preview_leaves_out_what_is_switched_off(ada):
     shown = preview(ada, about("green tea"))
     assert isinstance(shown["candidates"][0]["score"], float)
     assert shown["selector"] == {"type": "retrieve", "query": "green tea", "top_k": 5, "min_score": None}
-    bare = preview(
-        ada, about("green tea"), {"include_scores": False, "include_content_preview": False}
-    )
+    bare = preview(ada, about("green tea"), {"include_scores": False, "include_content_preview": False})
     assert bare["candidates"][0].keys() == {"memory_id", "status", "reason"}
 
 
@@ -333,9 +329,10 @@ def test_preview_and_run_agree_on_ranked_changes(ada):
 # Refusals
 
 
-@pytest.mark.parametrize(
-    ("fields", "status", "text"),
-    [
+def test_pick_refuses_what_it_cannot_do(ada):
+    fork(ada)
+    wanted = ada.store(TEA, branch="exp")["memory_id"]
+    for fields, status, text in (
         ({"selector": keys()}, 422, "key_list selector requires at least one non-empty key"),
         ({"selector": keys(" ", "")}, 422, "key_list selector requires at least one non-empty key"),
         (
@@ -348,7 +345,7 @@ def test_preview_and_run_agree_on_ranked_changes(ada):
         ({"selector": about("q", min_score=-1)}, 422, "retrieve min_score must be a finite number"),
         ({"selector": {"type": "all"}}, 422, ""),
         ({"selector": {"type": "key_list"}}, 422, "keys"),
-        ({}, 422, "selector"),
+        ({"selector": None}, 422, "selector"),
         ({"dry_run": {"limit": 0}}, 422, "dry_run.limit must be between 1 and 100"),
         ({"dry_run": {"limit": 101}}, 422, "dry_run.limit must be between 1 and 100"),
         ({"dry_run": {"offset": -1}}, 422, "dry_run.offset must be greater than or equal to 0"),
@@ -356,16 +353,11 @@ def test_preview_and_run_agree_on_ranked_changes(ada):
         ({"strategy": None}, 422, "strategy"),
         ({"target": "exp"}, 422, "source and target must be different branches"),
         ({"target": "nowhere"}, 404, "Branch 'nowhere'"),
-    ],
-    ids=str,
-)
-def test_pick_refuses_what_it_cannot_do(ada, fields, status, text):
-    fork(ada)
-    wanted = ada.store(TEA, branch="exp")["memory_id"]
-    default = {} if fields == {} else {"selector": keys(wanted)}
-    answer = ada.http.post("/v1/branches/exp/pick", json={**default, **fields})
-    assert answer.status_code == status, answer.text
-    assert text in answer.json()["detail"]
+    ):
+        answer = ada.http.post("/v1/branches/exp/pick", json={"selector": keys(wanted), **fields})
+        assert answer.status_code == status, (fields, answer.text)
+        assert text in answer.json()["detail"]
+    assert ada.http.post("/v1/branches/exp/pick", json={}).status_code == 422
     assert ada.contents() == []
 
 
@@ -376,7 +368,7 @@ def test_a_thousand_keys_are_fine(ada):
     assert "(0 skipped, 999 ignored)" in answer["result"]
 
 
-@pytest.mark.parametrize("source", ["nowhere", "main"])
-def test_only_a_branch_can_be_picked_from(ada, source):
+def test_only_a_branch_can_be_picked_from(ada):
     fork(ada)
-    assert try_pick(ada, keys("x"), source=source, target="exp").status_code == 404
+    for source in ("nowhere", "main"):
+        assert try_pick(ada, keys("x"), source=source, target="exp").status_code == 404

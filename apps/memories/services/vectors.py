@@ -8,6 +8,7 @@ import numpy as np
 import structlog
 
 from apps.memories.models import Embedding
+from apps.tenancy import sql
 from apps.tenancy.scope import release_connection
 from memoria.corpus import Floats
 from memoria.errors import Unavailable
@@ -30,14 +31,21 @@ class TextVectors:
 
     def save(self) -> dict[str, int]:
         """Store the fresh vectors; returns the embedding id of every hash that has one."""
-        ids = dict(self.known)
-        for text_hash, vector in self.fresh.items():
-            blob = vector.astype(np.float16).tobytes()
-            row = Embedding.objects.create(
-                content_hash=text_hash, model=self.model, dim=len(vector), vector=blob
+        if not self.fresh:
+            return self.known
+        first = sql.next_id(Embedding)
+        rows = [
+            Embedding(
+                id=first + number,
+                content_hash=text_hash,
+                model=self.model,
+                dim=len(vector),
+                vector=vector.astype(np.float16).tobytes(),
             )
-            ids[text_hash] = row.pk
-        return ids
+            for number, (text_hash, vector) in enumerate(self.fresh.items())
+        ]
+        sql.insert(rows)
+        return self.known | {row.content_hash: row.pk for row in rows}
 
 
 def vectors_for(*, texts: dict[str, str], embedder: Embedder | None) -> TextVectors:

@@ -59,7 +59,7 @@ def memories_write(
     ids = memory_ids(now, os.urandom(4), owner_mark(current_alias()), len(drafts))
     with commit(view=view, operation=operation, actor_id=actor_id, now=now) as opened:
         embedding_ids = vectors.save()
-        writer = _Writer(opened, actor_id, reason)
+        writer = _Writer(opened, actor_id, reason, hashes)
         written = [
             writer.write(
                 draft, memory_id=memory_id, text_hash=text_hash, embedding_id=embedding_ids.get(text_hash)
@@ -73,16 +73,22 @@ def memories_write(
 class _Writer:
     """Collects what one commit does, so that a batch is a handful of statements."""
 
-    def __init__(self, opened: OpenCommit, actor_id: str, reason: str) -> None:
+    def __init__(self, opened: OpenCommit, actor_id: str, reason: str, hashes: Sequence[str]) -> None:
         self._commit = opened
         self._actor_id = actor_id
         self._reason = reason
         self._new: dict[tuple[Any, ...], Memory] = {}
         self._entries: list[Entry] = []
+        self._known: dict[tuple[Any, ...], Any] = {}
+        for source in opened.view.sources():
+            for row in source.filter(content_hash__in=hashes, is_active=True).order_by("memory_id"):
+                self._known.setdefault(
+                    (row.content_hash, row.memory_type, row.subject_id, row.session_id), row
+                )
 
     def write(self, draft: Draft, *, memory_id: str, text_hash: str, embedding_id: int | None) -> Written:
         key = (text_hash, draft.memory_type, draft.subject_id, draft.session_id)
-        known = self._new.get(key) or self._find(*key)
+        known = self._new.get(key) or self._known.get(key)
         if known is not None:
             return self._repeat(known, draft)
         row = Memory(
@@ -106,19 +112,6 @@ class _Writer:
         self._new[key] = row
         self._entries.append(Entry("inject", memory_id, {"type": draft.memory_type}, self._reason))
         return Written(record(row), Outcome.NEW)
-
-    def _find(self, text_hash: str, memory_type: str, subject_id: str | None, session_id: str | None) -> Any:
-        for source in self._commit.view.sources():
-            found = source.filter(
-                content_hash=text_hash,
-                memory_type=memory_type,
-                subject_id=subject_id,
-                session_id=session_id,
-                is_active=True,
-            ).first()
-            if found is not None:
-                return found
-        return None
 
     def _repeat(self, known: Any, draft: Draft) -> Written:
         """The same said again: keep the first, and take over metadata that was given ({} clears it)."""

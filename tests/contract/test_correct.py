@@ -1,0 +1,211 @@
+"""Correcting by id and by query, and the history that leaves: endpoints 12, 16 and 17."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+TEA = "Prefers green tea in the morning"
+COFFEE = "Switched to black coffee at noon"
+WATER = "Drinks plain water only"
+BEES = "Keeps bees behind the house"
+
+
+def correct(person, memory_id, text, **fields):
+    answer = person.http.put(f"/v1/memories/{memory_id}/correct", json={"new_content": text, **fields})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def try_by_query(person, query, text, **fields):
+    body = {"query": query, "new_content": text, **fields}
+    return person.http.post("/v1/memories/correct", json=body)
+
+
+def history(person, memory_id, **query):
+    answer = person.http.get(f"/v1/memories/{memory_id}/history", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_a_correction_takes_the_place_of_the_memory(ada):
+    old = ada.store(
+        TEA,
+        memory_type="profile",
+        trust_tier="T1",
+        session_id="s1",
+        subject_id="cust-1",
+        extra_metadata={"a": 1},
+    )
+    new = correct(ada, old["memory_id"], COFFEE)
+    assert new["memory_id"] != old["memory_id"]
+    assert new["content"] == COFFEE
+    assert (new["memory_type"], new["session_id"], new["subject_id"]) == ("profile", "s1", "cust-1")
+    assert (new["trust_tier"], new["is_active"]) == ("T2", True)
+    assert new["extra_metadata"] == {"a": 1}
+    assert new["created_at"].endswith("+00:00")
+    assert new["observed_at"] > old["observed_at"]
+    assert ada.contents() == [COFFEE]
+    assert ada.http.get(f"/v1/memories/{new['memory_id']}").json() == new
+    assert ada.http.get(f"/v1/memories/{old['memory_id']}").status_code == 404
+    found = ada.http.post("/v1/memories/retrieve", json={"query": "green tea or black coffee"}).json()
+    assert [item["content"] for item in found] == [COFFEE]
+
+
+def test_history_is_a_chain_that_says_who_when_and_why(ada):
+    first = ada.store(TEA, memory_type="profile")["memory_id"]
+    second = correct(ada, first, COFFEE, reason="doctor said so")["memory_id"]
+    third = correct(ada, second, WATER, reason="sleeps badly")["memory_id"]
+    shown = history(ada, first)
+    assert (shown["memory_id"], shown["total"]) == (first, 3)
+    chain = [(v["memory_id"], v["content"], v["is_active"], v["superseded_by"]) for v in shown["versions"]]
+    assert chain == [
+        (first, TEA, False, second),
+        (second, COFFEE, False, third),
+        (third, WATER, True, None),
+    ]
+    assert {v["memory_type"] for v in shown["versions"]} == {"profile"}
+    assert {v["changed_by"] for v in shown["versions"]} == {ada.user_id}
+    moments = [v["changed_at"] for v in shown["versions"]]
+    assert moments == sorted(moments)
+    assert all(moment.endswith("+00:00") for moment in moments)
+    given = ["doctor said so", "sleeps badly"]
+    assert [v["reason"] for v in shown["versions"] if v["reason"] in given] == given
+    for memory_id in (second, third):
+        assert history(ada, memory_id) == {**shown, "memory_id": memory_id}
+
+
+def test_the_history_of_a_plain_memory_is_itself(ada):
+    memory_id = ada.store(TEA)["memory_id"]
+    shown = history(ada, memory_id)
+    assert shown["total"] == 1
+    (version,) = shown["versions"]
+    assert (version["memory_id"], version["is_active"], version["superseded_by"]) == (memory_id, True, None)
+    assert version["changed_by"] == ada.user_id
+
+
+def test_the_history_of_a_branch_is_its_own(ada):
+    first = ada.store(TEA)["memory_id"]
+    ada.http.post("/v1/branches", json={"name": "exp"})
+    correct(ada, first, COFFEE, branch="exp")
+    correct(ada, first, WATER)
+    assert [v["content"] for v in history(ada, first)["versions"]] == [TEA, WATER]
+    assert [v["content"] for v in history(ada, first, branch="exp")["versions"]] == [TEA, COFFEE]
+
+
+def test_there_is_no_history_of_an_unknown_memory(ada):
+    answer = ada.http.get(f"/v1/memories/{'0' * 32}/history")
+    assert (answer.status_code, answer.json()["detail"]) == (404, "Memory not found")
+
+
+def test_only_what_is_active_can_be_corrected(ada):
+    corrected, deleted = ada.store(TEA)["memory_id"], ada.store(BEES)["memory_id"]
+    correct(ada, corrected, COFFEE)
+    ada.http.delete(f"/v1/memories/{deleted}")
+    for memory_id in (corrected, deleted, "0" * 32, "no-id"):
+        answer = ada.http.put(f"/v1/memories/{memory_id}/correct", json={"new_content": "x"})
+        assert (answer.status_code, answer.json()["detail"]) == (404, "Memory not found")
+    assert ada.contents() == [COFFEE]
+
+
+def test_of_simultaneous_corrections_one_wins(ada):
+    memory_id = ada.store(TEA)["memory_id"]
+    path = f"/v1/memories/{memory_id}/correct"
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(
+            pool.map(
+                lambda n: ada.http.put(path, json={"new_content": f"{BEES} {'x' * n}"}).status_code, range(4)
+            )
+        )
+    assert sorted(answers) == [200, 404, 404, 404]
+    assert len(ada.contents()) == 1
+
+
+def test_a_secret_is_blocked_and_nothing_changes(ada):
+    memory_id = ada.store(TEA)["memory_id"]
+    for text in ("password = hunter2", "key AKIAIOSFODNN7EXAMPLE"):
+        by_id = ada.http.put(f"/v1/memories/{memory_id}/correct", json={"new_content": text})
+        for answer in (by_id, try_by_query(ada, TEA, text)):
+            assert answer.status_code == 403, answer.text
+            assert answer.json()["detail"].startswith("Blocked: ")
+    assert ada.contents() == [TEA]
+
+
+def test_personal_data_is_masked(ada):
+    memory_id = ada.store(TEA)["memory_id"]
+    assert correct(ada, memory_id, "Write to ada@example.org")["content"] == "Write to [email]"
+
+
+def test_a_body_of_the_wrong_shape_is_refused(ada):
+    memory_id = ada.store(TEA)["memory_id"]
+    for body in ({}, {"new_content": None}, {"new_content": 5}, {"new_content": "x", "reason": 1}):
+        assert ada.http.put(f"/v1/memories/{memory_id}/correct", json=body).status_code == 422
+        assert ada.http.post("/v1/memories/correct", json={"query": TEA, **body}).status_code == 422
+    assert ada.contents() == [TEA]
+
+
+def test_a_correction_can_be_rolled_back(ada):
+    memory_id = ada.store(TEA)["memory_id"]
+    ada.http.post("/v1/snapshots", json={"name": "then"})
+    correct(ada, memory_id, COFFEE)
+    ada.http.post("/v1/snapshots/then/rollback")
+    assert ada.contents() == [TEA]
+    assert correct(ada, memory_id, WATER)["content"] == WATER
+    assert [v["content"] for v in history(ada, memory_id)["versions"]] == [TEA, WATER]
+
+
+# By query
+
+
+def test_a_query_corrects_the_best_match_only(ada):
+    old = ada.store(TEA, session_id="s1")["memory_id"]
+    ada.store(BEES)
+    answer = try_by_query(ada, "green tea in the morning", COFFEE, reason="doctor said so")
+    assert answer.status_code == 200
+    new = answer.json()
+    assert (new["content"], new["trust_tier"], new["session_id"]) == (COFFEE, "T2", "s1")
+    assert ada.contents() == [BEES, COFFEE]
+    versions = history(ada, old)["versions"]
+    assert [v["content"] for v in versions] == [TEA, COFFEE]
+    assert "doctor said so" in [v["reason"] for v in versions]
+
+
+def test_a_query_without_a_match_corrects_nothing(ada):
+    answer = try_by_query(ada, "anything", "x")
+    assert (answer.status_code, answer.json()["detail"]) == (404, "No matching memory found")
+    assert ada.contents() == []
+
+
+def test_a_query_keeps_to_its_session_subject_and_types(ada):
+    ada.store("Green tea for the first session", session_id="s1")
+    ada.store("Green tea for the customer", subject_id="cust-1")
+    ada.store("Green tea as a profile", memory_type="profile")
+    for fields, old in (
+        ({"session_id": "s1", "session_scope": "only", "memory_types": ["semantic"]}, "first session"),
+        ({"subject_id": "cust-1"}, "customer"),
+        ({"memory_types": ["profile"]}, "as a profile"),
+    ):
+        answer = try_by_query(ada, f"Green tea {old}", WATER + f" says the {old}", **fields)
+        assert answer.status_code == 200
+        assert not any(text.endswith(old) and text.startswith("Green") for text in ada.contents())
+    assert len(ada.contents()) == 3
+
+
+def test_a_strict_session_never_reaches_another_one(ada):
+    ada.store(TEA, session_id="s1")
+    answer = try_by_query(ada, TEA, COFFEE, session_id="s2", session_scope="only")
+    assert answer.status_code == 404
+    assert ada.contents() == [TEA]
+
+
+def test_a_query_refuses_bad_input(ada):
+    ada.store(TEA)
+    for fields, text in (
+        ({"session_scope": "only"}, "session_id is required when session_scope is set"),
+        (
+            {"session_id": "s", "session_scope": "all"},
+            "Invalid session_scope 'all'. Use 'prefer' or 'only'.",
+        ),
+        ({"memory_types": ["nope"]}, "Invalid memory type: nope"),
+    ):
+        answer = try_by_query(ada, TEA, COFFEE, **fields)
+        assert answer.status_code == 422
+        assert text in answer.json()["detail"]
+    assert ada.contents() == [TEA]
