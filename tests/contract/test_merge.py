@@ -293,7 +293,6 @@ def test_an_unknown_branch_cannot_be_merged(ada):
     assert ada.http.post("/v1/branches/main/merge", json={}).status_code in (404, 422)
 
 
-@pytest.mark.slow
 def test_more_than_5000_new_memories_are_too_many(ada):
     fork(ada)
     for start in range(0, 5001, 100):

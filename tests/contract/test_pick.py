@@ -56,7 +56,7 @@ def preview(person, selector, page=None, **fields):
 
 
 def with_conflict(person):
-    """A branch with a new memory, and one corrected on both sides: ids of new, corrected, and the branch's successor."""
+    """A branch with a new memory, and one corrected on both sides: ids of new, old, and the branch's successor."""
     contested = person.store(TEA)["memory_id"]
     fork(person)
     added = person.store(BEES, branch="exp")["memory_id"]
