@@ -4,8 +4,8 @@
     .venv/bin/python bench/beam.py --data … --url http://127.0.0.1:8100 --key $MASTER_KEY
 
 Stores every message of a chat as one memory ("<role>: <content>", observed at its time anchor) of a user of its own,
-asks every probe that names its evidence, and prints recall@5/10/20/50 and Hit@10 beside two floors measured in the same
-run: plain BM25 over the messages, and over each message joined with the next one.
+asks every probe that names its evidence, and prints recall@5/10/20/50 and Hit@10 beside two floors measured in the
+same run: plain BM25 over the messages, and over each message joined with the next one.
 """
 
 import argparse
@@ -50,9 +50,9 @@ class Chat:
 
 
 def load(path: str) -> list[Chat]:
-    opened = gzip.open(path, "rt") if path.endswith(".gz") else open(path)  # noqa: SIM115
-    with opened as file:
-        return [_chat(item) for item in json.load(file)]
+    raw = Path(path).read_bytes()
+    text = gzip.decompress(raw) if path.endswith(".gz") else raw
+    return [_chat(item) for item in json.loads(text)]
 
 
 def _chat(item: dict[str, Any]) -> Chat:

@@ -79,8 +79,13 @@ def main(engine: str, sizes: str, rounds: int) -> None:
 
     with user_database(route):
         tables = [
-            "mem_commits", "mem_embeddings", "mem_memories", "mem_edit_log", "mem_entities", "mem_memory_entity_links",
-        ]  # fmt: skip
+            "mem_commits",
+            "mem_embeddings",
+            "mem_memories",
+            "mem_edit_log",
+            "mem_entities",
+            "mem_memory_entity_links",
+        ]
         copies: dict[str, list[tuple]] = {}
 
         def remember(since: dict[str, int]) -> None:
@@ -173,7 +178,7 @@ def main(engine: str, sizes: str, rounds: int) -> None:
             turn = [0]
 
             def next_query() -> str:
-                turn[0] += 1
+                turn[0] += 1  # noqa: B023
                 return queries[turn[0] % len(queries)]  # noqa: B023
 
             def search_by_hand() -> object:
@@ -185,7 +190,8 @@ def main(engine: str, sizes: str, rounds: int) -> None:
                     if engine == "sqlite":
                         match = " OR ".join(f'"{term}"' for term in terms)
                         cursor.execute(
-                            "SELECT rowid FROM mem_memories_text WHERE mem_memories_text MATCH %s ORDER BY rank LIMIT 10",
+                            "SELECT rowid FROM mem_memories_text WHERE mem_memories_text MATCH %s "
+                            "ORDER BY rank LIMIT 10",
                             [match],
                         )
                     else:
