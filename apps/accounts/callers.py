@@ -13,7 +13,7 @@ from apps.accounts.services import key_touch
 from apps.tenancy.admission import refuse_inactive
 from apps.tenancy.selectors import Registration, registration_find
 from memoria import naming
-from memoria.errors import Forbidden, TooManyRequests, Unauthenticated
+from memoria.errors import Forbidden, Invalid, TooManyRequests, Unauthenticated
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,15 @@ class Caller:
             raise Forbidden("Master key required")
 
 
-def caller_identify(*, authorization: str, acts_as: str, now: datetime) -> Caller:
+def caller_identify(*, authorization: str | None, acts_as: str | None, now: datetime) -> Caller:
     """Check the credentials. `acts_as` names the user a master caller speaks for; key owners cannot choose.
+
+    None means that the caller sent no such thing; an empty text is one that could not be read.
 
     Raises Unauthenticated, or TooManyRequests when the key used up its window. Unknown keys are counted too,
     so that guessing is as slow as using.
     """
-    token = authorization.removeprefix("Bearer ") if authorization.startswith("Bearer ") else ""
+    token = authorization[7:] if authorization and authorization.startswith("Bearer ") else ""
     if not token or token != token.strip():
         if settings.MEMORIA_OPEN_MODE:
             return _master(acts_as)
@@ -58,7 +60,11 @@ def caller_identify(*, authorization: str, acts_as: str, now: datetime) -> Calle
     return Caller(owner.user_id, is_master=False, registration=owner.registration, key_id=owner.key_id)
 
 
-def _master(acts_as: str) -> Caller:
+def _master(acts_as: str | None) -> Caller:
+    if acts_as == "":
+        raise Invalid(
+            "the identity header is empty or not ASCII; name such a user as ?user_id=, percent-encoded"
+        )
     user_id = naming.checked_user_id(acts_as or naming.DEFAULT_USER_ID)
     registration = registration_find(user_id=user_id)
-    return Caller(user_id, is_master=True, registration=registration, names_user=bool(acts_as))
+    return Caller(user_id, is_master=True, registration=registration, names_user=acts_as is not None)

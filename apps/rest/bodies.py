@@ -1,5 +1,6 @@
 """Reading JSON bodies and query strings into msgspec structs, strictly: no value is coerced."""
 
+import json
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,13 +27,23 @@ def read_body(request: Request, shape: type[T]) -> T:
         raise UnsupportedMediaType("Expected request with `Content-Type: application/json`")
     body = request._request.body
     try:
-        return msgspec.json.decode(body, type=shape)
+        decoded = msgspec.json.decode(body, type=shape)
+        json.loads(body, object_pairs_hook=_refuse_twins, parse_int=str, parse_float=str)
+        return decoded
     except msgspec.ValidationError as error:
         raise Invalid(f"Failed to deserialize the JSON body into the target type: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"Failed to parse the request body as JSON: {error}") from None
     except RecursionError:  # msgspec's own limit on nesting
         raise Malformed("Failed to parse the request body as JSON: nested too deeply") from None
+
+
+def _refuse_twins(pairs: list[tuple[str, object]]) -> None:
+    """A name given twice means two things at once; the fast decoder would quietly keep the last."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twin = next(name for name in names if names.count(name) > 1)
+        raise Invalid(f"Failed to deserialize the JSON body into the target type: duplicate field `{twin}`")
 
 
 def read_query(request: Request, shape: type[T]) -> T:

@@ -91,5 +91,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _json(_unexpected(), 500)
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: Exception | None) -> HttpResponse:
     return _json({"detail": "Failed to read the request", "code": "malformed"}, 400)

@@ -1,16 +1,20 @@
-"""One log line per request, and an id that ties an error answer to it."""
+"""Around every request: a log line, an id that ties an error answer to it, a readable query, a usable connection."""
 
 import time
 import uuid
 from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
 
 import structlog
 from django.http import HttpRequest, HttpResponse
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from apps.rest.errors import bad_request
+
 log = structlog.get_logger("memoria.request")
 
 SLOW_SECONDS = 2.0
+DRAINED_BYTES = 32 * 1024 * 1024
 
 
 class RequestLog:
@@ -42,6 +46,36 @@ class RequestLog:
             ms=round(seconds * 1e3),
         )
         response["X-Request-Id"] = request_id
+        _settle_connection(request, response)
         if not response.streaming and not response.has_header("Content-Length"):
             response["Content-Length"] = str(len(response.content))
         return response
+
+
+def readable_query(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Refuse query strings that are not UTF-8: decoded with replacements, different names would become one."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        try:
+            unquote_to_bytes(request.META.get("QUERY_STRING", "")).decode()
+        except UnicodeError:
+            return bad_request(request, None)
+        return get_response(request)
+
+    return answer
+
+
+def _settle_connection(request: HttpRequest, response: HttpResponse) -> None:
+    """End the connection after an answer that left the body unread: the body would be taken for the next request.
+
+    The rest of a body that was too large is taken in first, up to a bound, so that the caller gets to read why.
+    """
+    if request._read_started or request.META.get("CONTENT_LENGTH", "0") in ("", "0"):  # type: ignore[attr-defined]
+        return
+    if response.status_code == 413:
+        taken = 0
+        while taken < DRAINED_BYTES and (piece := request.read(256 * 1024)):
+            taken += len(piece)
+    response["Connection"] = "close"

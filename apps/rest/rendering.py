@@ -26,16 +26,6 @@ def _has_no_body(renderer_context: Any) -> bool:
     return bool(renderer_context) and renderer_context["response"].status_code == 204
 
 
-class TextRenderer(BaseRenderer):
-    media_type = "text/plain"
-    format = "txt"
-
-    def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
-    ) -> bytes:
-        return str(data).encode()
-
-
 class AlwaysJson(BaseContentNegotiation):
     def select_parser(self, request: Any, parsers: Any) -> Any:
         return None

@@ -232,6 +232,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.rest.middleware.RequestLog",
+    "apps.rest.middleware.readable_query",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -3,12 +3,12 @@
 import msgspec
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.rest.base import PublicView
 from apps.rest.openapi import describe
-from apps.rest.rendering import TextRenderer
 
 
 class InstanceHealth(msgspec.Struct):
@@ -18,11 +18,9 @@ class InstanceHealth(msgspec.Struct):
 
 
 class HealthView(PublicView):
-    renderer_classes = (TextRenderer,)
-
     @describe(summary="Is the process up?", answer=str, public=True)
-    def get(self, request: Request) -> Response:
-        return Response("ok")
+    def get(self, request: Request) -> HttpResponse:
+        return HttpResponse("ok", content_type="text/plain")
 
 
 class InstanceHealthView(PublicView):

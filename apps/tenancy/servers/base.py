@@ -60,8 +60,11 @@ class UserServer:
         """Turn the migrated database `building` into the template."""
         raise NotImplementedError
 
-    def create_from_template(self, database: str, template: str, owner: Owner) -> None:
-        """Make a complete database for `owner`. Safe to repeat and to run twice at once."""
+    def create_from_template(self, database: str, template: str, owner: Owner) -> bool:
+        """Make a complete database for `owner`. Safe to repeat and to run twice at once.
+
+        Returns False where the owner's complete database was there already; it is left as it is.
+        """
         raise NotImplementedError
 
     def drop(self, database: str) -> None:

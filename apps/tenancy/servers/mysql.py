@@ -22,6 +22,7 @@ CREATE_OWNER = (
     "CREATE TABLE mem_owner (user_id VARBINARY(256) NOT NULL, deployment VARBINARY(32) NOT NULL)"
     " ENGINE=InnoDB SELECT %s AS user_id, %s AS deployment"
 )
+BUILDING = "mem_owner_building"
 SELECT_OWNER = "SELECT user_id, deployment FROM mem_owner"
 
 
@@ -135,10 +136,10 @@ class MysqlServer(UserServer):
         )
         return [name for (name,) in cursor.fetchall()]
 
-    def _owner(self, cursor: Any, database: str) -> Owner | None:
-        if "mem_owner" not in self._tables(cursor, database):
+    def _owner(self, cursor: Any, database: str, marker: str = "mem_owner") -> Owner | None:
+        if marker not in self._tables(cursor, database):
             return None
-        cursor.execute(SELECT_OWNER.replace("mem_owner", f"{quoted(database)}.mem_owner"))
+        cursor.execute(SELECT_OWNER.replace("mem_owner", f"{quoted(database)}.{marker}"))
         row = cursor.fetchone()
         return Owner(*(v.decode() if isinstance(v, bytes) else v for v in row)) if row else None
 
@@ -153,10 +154,10 @@ class MysqlServer(UserServer):
         finally:
             cursor.execute("SELECT RELEASE_LOCK(%s)", [f"memoria:{database}"])
 
-    def _create(self, cursor: Any, database: str, owner: Owner) -> None:
-        """Create the database with its marker; only an empty one, or one that is `owner`'s, is built over."""
+    def _create(self, cursor: Any, database: str, owner: Owner, marker: str) -> None:
+        """Create the database with this marker; only an empty one, or one that `owner` began, is built over."""
         if tables := self._tables(cursor, database):
-            if self._owner(cursor, database) != owner:
+            if self._owner(cursor, database, BUILDING) != owner:
                 raise WrongOwner(f"database {database} exists with {len(tables)} tables and is not ours")
             cursor.execute(f"DROP DATABASE {quoted(database)}")
         collation = "utf8mb4_nopad_bin" if self._is_mariadb(cursor) else "utf8mb4_0900_bin"
@@ -164,7 +165,9 @@ class MysqlServer(UserServer):
             f"CREATE DATABASE IF NOT EXISTS {quoted(database)} CHARACTER SET utf8mb4 COLLATE {collation}"
         )
         cursor.execute(f"USE {quoted(database)}")
-        cursor.execute(CREATE_OWNER, [owner.user_id.encode(), owner.deployment.encode()])
+        cursor.execute(
+            CREATE_OWNER.replace("mem_owner", marker), [owner.user_id.encode(), owner.deployment.encode()]
+        )
 
     @staticmethod
     def _is_mariadb(cursor: Any) -> bool:
@@ -178,7 +181,7 @@ class MysqlServer(UserServer):
 
     def create_empty(self, database: str, owner: Owner) -> None:
         with self._cursor() as cursor:
-            self._create(cursor, database, owner)
+            self._create(cursor, database, owner, "mem_owner")
 
     def finish_template(self, building: str, template: str) -> None:
         """Move the tables under the template's name; RENAME is atomic, so nobody sees half a template."""
@@ -209,14 +212,21 @@ class MysqlServer(UserServer):
             self._scripts[template] = ";\n".join(statements)
         return self._scripts[template]
 
-    def create_from_template(self, database: str, template: str, owner: Owner) -> None:
+    def create_from_template(self, database: str, template: str, owner: Owner) -> bool:
+        """The marker says `building` until the last table is there, so that a builder who was slow enough to be
+        replaced can tell, under the lock, that somebody else's build is in use by now.
+        """
         with self._cursor() as cursor:
             script = self._script(cursor, template)
             with self._build_lock(cursor, database):
-                self._create(cursor, database, owner)
+                if self._owner(cursor, database) == owner:
+                    return False
+                self._create(cursor, database, owner, BUILDING)
                 cursor.execute(script)  # one round trip; every result has to be fetched to see its error
                 while cursor.nextset() is not None:
                     pass
+                cursor.execute(f"RENAME TABLE {BUILDING} TO mem_owner")
+        return True
 
     def drop(self, database: str) -> None:
         self.pool.close_idle(database)

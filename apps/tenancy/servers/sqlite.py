@@ -108,7 +108,7 @@ class SqliteServer(UserServer):
         target.parent.mkdir(parents=True, exist_ok=True)
         path.replace(target)
 
-    def create_from_template(self, database: str, template: str, owner: Owner) -> None:
+    def create_from_template(self, database: str, template: str, owner: Owner) -> bool:
         """Copy the template beside its final place and link it in; whoever comes second finds the first
         one's.
         """
@@ -127,6 +127,8 @@ class SqliteServer(UserServer):
             except FileExistsError:
                 if self.owner(database) != owner:
                     raise WrongOwner(f"database {database} exists and is not ours") from None
+                return False
+            return True
         except OSError as error:
             raise Unavailable(
                 f"the user database could not be written: {error.strerror}", retry_after=5

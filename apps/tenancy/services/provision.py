@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from apps.tenancy import schema
 from apps.tenancy.models import State, UserDatabase
+from apps.tenancy.scope import Route, user_database
 from apps.tenancy.selectors import Registration, deployment_name, least_loaded_server, registration_find
 from apps.tenancy.servers import server
 from apps.tenancy.servers.base import Owner
@@ -146,9 +147,14 @@ def _create_database(claimed: Registration, mine: QuerySet[UserDatabase]) -> str
             if name != claimed.db_name:
                 with transaction.atomic():
                     mine.update(db_name=name)
-            place.create_from_template(name, template, owner)
+            is_new = place.create_from_template(name, template, owner)
         except (IntegrityError, WrongOwner):
             log.warning("database name is taken", database=name, server=claimed.server)
             continue
+        if not is_new:  # left by a builder who died before activating it, perhaps with an older schema
+            with user_database(
+                Route(claimed.user_id, alias=name, server=claimed.server, owner=owner)
+            ) as alias:
+                schema.apply_migrations(alias)
         return name
     raise Unavailable("no free database name was found for this user", retry_after=60)

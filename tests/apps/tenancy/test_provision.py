@@ -92,7 +92,7 @@ def test_many_threads_asking_for_one_new_user_make_one_database(make_user, trans
     builds = []
     place = servers.server(servers.server_names()[0])
     create = place.create_from_template
-    monkeypatch.setattr(place, "create_from_template", lambda *a: (builds.append(a), create(*a)))
+    monkeypatch.setattr(place, "create_from_template", lambda *a: (builds.append(a), create(*a))[1])
 
     def ask(_: int) -> str:
         try:
@@ -247,6 +247,25 @@ def described(alias: str) -> dict[str, object]:
         return found
 
 
+def test_a_builder_who_was_replaced_leaves_the_database_in_use_alone(make_user, monkeypatch):
+    """It lost its lease between claiming and building; meanwhile the database was finished and written to."""
+    place = servers.server(servers.server_names()[0])
+    create = place.create_from_template
+
+    def overtaken(database: str, template: str, owner: Owner) -> bool:
+        monkeypatch.setattr(place, "create_from_template", create)
+        now = timezone.now()
+        UserDatabase.objects.filter(pk="ada").update(lease_until=now)
+        with user_database(make_user("ada")):
+            Clock.objects.update(horizon=7)
+        return create(database, template, owner)
+
+    monkeypatch.setattr(place, "create_from_template", overtaken)
+    user_provision(user_id="ada")
+    with user_database(make_user("ada")):
+        assert Clock.objects.get().horizon == 7
+
+
 BUILD = """
 from apps.tenancy import servers
 from apps.tenancy.services.provision import user_provision
@@ -254,9 +273,10 @@ place = servers.server(servers.server_names()[0])
 if sys.argv[1] == "die":
     create = place.create_from_template
     def half(name, template, owner):
-        create(name, template, owner)
+        made = create(name, template, owner)
         print("built", flush=True)
         import time; time.sleep(60)
+        return made
     place.create_from_template = half
 print(user_provision(user_id=sys.argv[2]).db_name, flush=True)
 """
