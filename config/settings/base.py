@@ -91,6 +91,7 @@ def django_database(database: parse.Database) -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": database.name,
+            "CONN_MAX_AGE": 600,  # opening the file takes longer than what a request asks of it
             "OPTIONS": dict(SQLITE_OPTIONS),
         }
     return {
