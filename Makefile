@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export MEMORIA_DATA_DIR ?= $(CURDIR)/var
 
-.PHONY: help install run superuser worker test check fmt lint types imports test-sqlite test-mariadb system dev bench
+.PHONY: help install run superuser worker test check fmt lint types imports audit test-sqlite test-mariadb system dev bench
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ types: dev ## Static types
 
 imports: dev ## Who may import whom
 	.venv/bin/lint-imports
+
+audit: dev ## Known vulnerabilities of what the server is built from (asks the advisory service on the network)
+	.venv/bin/pip-audit --no-deps --disable-pip -r requirements/embedded.txt
 
 test-sqlite: dev ## The suite on SQLite
 	MEMORIA_TEST_ENGINE=sqlite .venv/bin/python -m pytest -n 2 --dist worksteal
