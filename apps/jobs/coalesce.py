@@ -4,6 +4,7 @@ The hot path must not write the control plane: every request of every user would
 """
 
 import atexit
+import multiprocessing.util
 import os
 import threading
 import weakref
@@ -95,4 +96,6 @@ def _after_fork() -> None:
 
 
 atexit.register(flush_all)
+# The HTTP server's workers are children that end without running atexit; this is what they run instead.
+multiprocessing.util.Finalize(None, flush_all, exitpriority=10)
 os.register_at_fork(after_in_child=_after_fork)

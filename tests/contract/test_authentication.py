@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests import engine
 from tests.contract.test_isolation import user_databases
+from tests.running import start_server
 
 KEY_FIELDS = {
     "key_id",
@@ -390,6 +392,24 @@ def test_the_last_use_of_a_key_is_shown_within_seconds(ada):
         assert time.monotonic() < deadline, "last_used_at is still null"
         time.sleep(0.2)
     assert re.fullmatch(NAIVE_UTC, used)
+
+
+def test_a_server_that_is_stopped_writes_what_it_still_holds(tmp_path):
+    url = None
+    if engine.SERVER is not None:
+        engine.SERVER.execute("CREATE DATABASE IF NOT EXISTS memoria_stopped")
+        url = engine.SERVER.url("memoria_stopped")
+    first = start_server(tmp_path, database_url=url)
+    try:
+        assert first.user("ada").get("/v1/memories").status_code == 200
+    finally:
+        first.stop()
+    second = start_server(tmp_path, database_url=url)
+    try:
+        (key,) = second.client().get("/auth/keys", params={"user_id": "ada"}).json()
+        assert key["last_used_at"] is not None
+    finally:
+        second.stop()
 
 
 # Rotating
