@@ -1,5 +1,7 @@
 """Names of snapshots as clients of the earlier server know them."""
 
+import unicodedata
+
 from memoria.errors import Invalid
 from memoria.naming import is_encodable
 
@@ -38,12 +40,24 @@ def automatic_names(database: str, operation: str, suffix: str) -> tuple[str, st
     return display, f"mem_snap_{scope}_{display}"
 
 
+# What may follow a branch's name in a path; a name that ends so could not be told from it.
+PATH_ENDS = ("checkout", "refresh", "diff", "diff-items", "merge", "pick", "apply")
+
+
 def checked_branch_name(name: str) -> str:
-    """Branch names are kept as they are. Raises Invalid for blank, overlong and reserved ones."""
+    """Branch names are kept as they are. Raises Invalid for blank, overlong and reserved ones, and for those that no
+    request could name: paths and the `branch` parameter must lead back to the same branch.
+    """
     if not name.strip():
         raise Invalid("Validation error: branch name must not be empty")
     if name == "main":
         raise Invalid("Validation error: branch name 'main' is reserved")
     if len(name) > NAME_LENGTH or "\0" in name or not is_encodable(name):
         raise Invalid(f"Validation error: branch name must be text of at most {NAME_LENGTH} characters")
+    if name != name.strip() or any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in name):
+        raise Invalid(
+            "Validation error: branch name must not begin or end with a space or hold control characters"
+        )
+    if name in (".", "..") or any(name.endswith(f"/{end}") for end in PATH_ENDS):
+        raise Invalid(f"Validation error: branch name '{name}' is reserved")
     return name

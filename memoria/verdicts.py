@@ -104,6 +104,14 @@ def successors(memory_id: str, sides: Mapping[str, Side | None]) -> tuple[str, .
     return tuple(chain)
 
 
+def chain(update: Update, rows: Mapping[str, Touched]) -> list[str]:
+    """Every touched row from the old memory to the new one: corrections of corrections come along."""
+    sides: dict[str, Side | None] = {memory_id: row.mine for memory_id, row in rows.items()}
+    later = successors(update.old_id, sides)
+    until = later.index(update.new_id) + 1 if update.new_id in later else 0
+    return [memory_id for memory_id in (update.old_id, *later[:until]) if memory_id in rows]
+
+
 def sort_out(touched: Iterable[Touched], target_changes: Mapping[str, Side]) -> Buckets:
     """Put touched rows into buckets. `target_changes` are the target's rows that the conflicts' successors may be."""
     rows = {row.memory_id: row for row in sorted(touched, key=lambda row: row.memory_id)}

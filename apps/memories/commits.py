@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Field
 
 from apps.memories.models import MAIN_BRANCH, OPEN, Memory, MemoryColumns, Revision
 from apps.memories.view import View
 from apps.tenancy import sql
-from apps.tenancy.scope import user_atomic, user_connection
+from apps.tenancy.scope import current_alias, user_atomic, user_connection
 from memoria.digest import state_digest
 from memoria.errors import Unavailable
 
@@ -105,8 +106,6 @@ class OpenCommit:
         for before, after in pairs:
             inherited = before.memory_id not in base
             known = before.digest if inherited else base[before.memory_id]
-            if after is None and known is None:
-                continue  # made on the branch and gone again: nothing for main to hear of
             row = self._overlay_row(after or before, base=known)
             if after is None:
                 row.absent, row.digest = 1, None
@@ -118,6 +117,10 @@ class OpenCommit:
         return Revision(
             **{**values, "branch_id": self.view.branch_id, "born": self.seq, "died": OPEN, "base": base}
         )
+
+    def abandon(self) -> None:
+        """Leave no trace after all: there was nothing to do."""
+        transaction.set_rollback(True, using=current_alias())
 
     def count(self, difference: int) -> None:
         if difference:

@@ -135,6 +135,19 @@ class Revision(MemoryColumns):
         )
 
 
+class MergeBase(UserModel):
+    """What the merge base of a branch's row was until commit `seq` moved it, so that going back can move it back."""
+
+    branch_id = models.BigIntegerField()
+    memory_id = BytewiseField(max_length=64)
+    seq = models.BigIntegerField()
+    base = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "mem_merge_bases"
+        indexes = (models.Index(fields=["seq"], name="merge_bases_seq"),)
+
+
 class MemoryStats(UserModel):
     """What happens to a memory without changing it; not versioned, shared by all branches."""
 
@@ -170,4 +183,5 @@ class EditLog(UserModel):
         indexes = (
             models.Index(fields=["created_at"], name="edit_log_created"),
             models.Index(fields=["memory_id", "created_at"], name="edit_log_memory"),
+            models.Index(fields=["seq"], name="edit_log_seq"),
         )

@@ -4,7 +4,7 @@ Part of the same contract as apps.memories.commits, within an open commit on mai
 move without passing through Python.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from apps.memories.commits import CHUNK, SHARED, OpenCommit
@@ -14,12 +14,17 @@ from apps.tenancy import sql
 
 
 def adopt(
-    opened: OpenCommit, *, source: View, memory_ids: Iterable[str], dropped_ids: Iterable[str] = ()
+    opened: OpenCommit,
+    *,
+    source: View,
+    branch_id: int,
+    memory_ids: Iterable[str],
+    dropped_ids: Iterable[str] = (),
 ) -> None:
-    """Make main's rows equal to the source branch's own rows of these ids, and take `dropped_ids` out of main.
+    """Make main's rows equal to the source's own rows of these ids, and take `dropped_ids` out of main.
 
-    The branch's rows get what was applied as their new base, so that a second merge finds nothing and later changes
-    on either side are judged against this moment.
+    The rows of the branch, whose past `source` may be, get what was applied as their new base, so that a second merge
+    finds nothing and later changes on either side are judged against this moment.
     """
     moment = source.at if source.at is not None else OPEN - 1
     true_then = "branch_id = %s AND died > %s AND born <= %s"
@@ -34,37 +39,71 @@ def adopt(
             f" WHERE o.{true_then.replace(' AND ', ' AND o.')} AND o.absent = 0 AND o.memory_id IN ({marks})",
             [source.branch_id, moment, moment, *ids],
         )
+        opened.count(_active(f"memory_id IN ({marks})", ids))
+        if source.at is None:
+            settle(opened, branch_id=branch_id, memory_ids=ids)
+            continue
         digests = sql.query(
             f"SELECT digest, memory_id FROM mem_revisions WHERE {true_then} AND memory_id IN ({marks})",
             [source.branch_id, moment, moment, *ids],
         )
-        settle(branch_id=source.branch_id, applied=digests)
-        opened.count(_active(f"memory_id IN ({marks})", ids))
+        _move_bases(opened, [(branch_id, memory_id, digest) for digest, memory_id in digests])
 
 
-def settle(*, branch_id: int, applied: Iterable[tuple[int | None, str]]) -> None:
-    """Move the merge base of the branch's open rows to what was applied: (digest, memory id) of each."""
+def settle(opened: OpenCommit, *, branch_id: int, memory_ids: Iterable[str]) -> None:
+    """Move the merge base of a branch's open rows to what the branch has now: main has just heard of it."""
+    for ids in _chunks(memory_ids):
+        _remember_bases(opened, branch_id, ids)
+        sql.execute(
+            "UPDATE mem_revisions SET base = digest"
+            f" WHERE branch_id = %s AND died = %s AND memory_id IN ({sql.marks(ids)})",
+            [branch_id, OPEN, *ids],
+        )
+
+
+def _move_bases(opened: OpenCommit, bases: Sequence[tuple[int, str, int | None]]) -> None:
+    """Give the open rows of (branch id, memory id) another merge base."""
+    for branch_id in sorted({branch_id for branch_id, _, _ in bases}):
+        for ids in _chunks(memory_id for owner, memory_id, _ in bases if owner == branch_id):
+            _remember_bases(opened, branch_id, ids)
     sql.execute_many(
-        f"UPDATE mem_revisions SET base = %s WHERE branch_id = {int(branch_id)} AND memory_id = %s AND died = {OPEN}",
-        list(applied),
+        f"UPDATE mem_revisions SET base = %s WHERE branch_id = %s AND memory_id = %s AND died = {OPEN}",
+        [(base, branch_id, memory_id) for branch_id, memory_id, base in bases],
     )
 
 
-def copy_overlay(opened: OpenCommit, *, source: View, target_branch: int, memory_ids: Iterable[str]) -> None:
-    """Give another branch copies of a branch's open rows, born in this commit, with the same base."""
+def _remember_bases(opened: OpenCommit, branch_id: int, ids: list[str]) -> None:
+    sql.execute(
+        "INSERT INTO mem_merge_bases (branch_id, memory_id, seq, base)"
+        " SELECT branch_id, memory_id, %s, base FROM mem_revisions"
+        f" WHERE branch_id = %s AND died = %s AND memory_id IN ({sql.marks(ids)})",
+        [opened.seq, branch_id, OPEN, *ids],
+    )
+
+
+def replace_line(opened: OpenCommit, *, source: View, target_branch: int, memory_ids: Iterable[str]) -> None:
+    """Give another line copies of a branch's open rows, with their age and base, and end all rows of the branch."""
     for ids in _chunks(memory_ids):
-        names, values = _columns("o.", born=opened.seq)
+        names = ", ".join(map(sql.quoted, SHARED))
         sql.execute(
             f"INSERT INTO mem_revisions (branch_id, died, base, absent, {names})"
-            f" SELECT {int(target_branch)}, o.died, o.base, o.absent, {values} FROM mem_revisions o"
-            f" WHERE o.branch_id = %s AND o.died = %s AND o.memory_id IN ({sql.marks(ids)})",
+            f" SELECT {int(target_branch)}, died, base, absent, {names} FROM mem_revisions"
+            f" WHERE branch_id = %s AND died = %s AND memory_id IN ({sql.marks(ids)})",
             [source.branch_id, OPEN, *ids],
         )
+    sql.execute(
+        "UPDATE mem_revisions SET died = %s WHERE branch_id = %s AND died = %s",
+        [opened.seq, source.branch_id, OPEN],
+    )
 
 
 def rewind(opened: OpenCommit, seq: int) -> int:
     """Give main the rows it had at commit `seq`. Returns how many rows differed. Nothing is lost: the present rows
-    become revisions like any other, so the way back is the same operation."""
+    become revisions like any other, so the way back is the same operation.
+
+    What branches had brought to main by then, and what not, is as it was too: a merge that is taken back can be made
+    again.
+    """
     same = (
         "EXISTS (SELECT 1 FROM mem_revisions r WHERE r.branch_id = %s AND r.memory_id = mem_memories.memory_id"
         " AND r.died > %s AND r.born <= %s AND r.digest = mem_memories.digest)"
@@ -83,7 +122,19 @@ def rewind(opened: OpenCommit, seq: int) -> int:
     )
     opened.count(_active("born = %s", [opened.seq]))
     restored = sql.query("SELECT memory_id FROM mem_memories WHERE born = %s", [opened.seq])
+    _move_bases(opened, _bases_at(seq))
     return len(set(ids) | {row[0] for row in restored})
+
+
+def _bases_at(seq: int) -> list[tuple[int, str, int | None]]:
+    """The merge bases as they were at a commit, as (branch id, memory id, base), of all that moved since."""
+    return sql.query(  # type: ignore[return-value]
+        "SELECT b.branch_id, b.memory_id, b.base FROM mem_merge_bases b JOIN"
+        " (SELECT branch_id, memory_id, MIN(seq) AS moved FROM mem_merge_bases WHERE seq > %s"
+        " GROUP BY branch_id, memory_id) f"
+        " ON f.branch_id = b.branch_id AND f.memory_id = b.memory_id AND f.moved = b.seq",
+        [seq],
+    )
 
 
 def _leave(opened: OpenCommit, ids: list[str]) -> None:

@@ -1,4 +1,7 @@
-"""Paths of the REST interface. Fixed segments come before parameters, so that they win."""
+"""Paths of the REST interface. Fixed segments come before parameters, so that they win.
+
+Names may hold slashes, so what follows a name comes before the name alone.
+"""
 
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
@@ -24,17 +27,17 @@ urlpatterns = [
     path("v1/memories/<str:memory_id>/history", memories.HistoryView.as_view()),
     path("v1/snapshots", snapshots.SnapshotsView.as_view()),
     path("v1/snapshots/delete", snapshots.DeleteSnapshotsView.as_view()),
-    path("v1/snapshots/<str:name>", snapshots.SnapshotView.as_view()),
-    path("v1/snapshots/<str:name>/diff", snapshots.SnapshotDiffView.as_view()),
-    path("v1/snapshots/<str:name>/rollback", snapshots.RollbackView.as_view()),
+    path("v1/snapshots/<path:name>/diff", snapshots.SnapshotDiffView.as_view()),
+    path("v1/snapshots/<path:name>/rollback", snapshots.RollbackView.as_view()),
+    path("v1/snapshots/<path:name>", snapshots.SnapshotView.as_view()),
     path("v1/branches", branches.BranchesView.as_view()),
-    path("v1/branches/<str:name>", branches.BranchView.as_view()),
-    path("v1/branches/<str:name>/checkout", branches.CheckoutView.as_view()),
-    path("v1/branches/<str:name>/refresh", branches.RefreshView.as_view()),
-    path("v1/branches/<str:name>/diff", branches.DiffView.as_view()),
-    path("v1/branches/<str:name>/diff-items", branches.DiffItemsView.as_view()),
-    path("v1/branches/<str:name>/merge", branches.MergeView.as_view()),
-    path("v1/branches/<str:name>/pick", branches.PickView.as_view()),
-    path("v1/branches/<str:name>/apply", branches.ApplyView.as_view()),
+    path("v1/branches/<path:name>/checkout", branches.CheckoutView.as_view()),
+    path("v1/branches/<path:name>/refresh", branches.RefreshView.as_view()),
+    path("v1/branches/<path:name>/diff", branches.DiffView.as_view()),
+    path("v1/branches/<path:name>/diff-items", branches.DiffItemsView.as_view()),
+    path("v1/branches/<path:name>/merge", branches.MergeView.as_view()),
+    path("v1/branches/<path:name>/pick", branches.PickView.as_view()),
+    path("v1/branches/<path:name>/apply", branches.ApplyView.as_view()),
+    path("v1/branches/<path:name>", branches.BranchView.as_view()),
     path("v1/log", timeline.LogView.as_view()),
 ]

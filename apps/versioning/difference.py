@@ -74,10 +74,13 @@ def _conflict_successors(rows: list[Touched], target: View) -> dict[str, Side]:
 
 
 def behind_main(branch: View, buckets: Buckets, limit: int | None = None) -> list[str]:
-    """Active memories that only main has changed or gained since the fork, in id order."""
+    """Active memories that only main has changed or gained since the fork, in id order. What belongs to a conflict is
+    shown there.
+    """
     touched = Revision.objects.filter(branch_id=branch.branch_id, died=OPEN).values("memory_id")
     gained = Memory.objects.filter(born__gt=branch.fork_seq, is_active=True).exclude(memory_id__in=touched)
-    ids = set(gained.order_by("memory_id").values_list("memory_id", flat=True)[:limit])
+    most = None if limit is None else limit + len(buckets.aside)
+    ids = set(gained.order_by("memory_id").values_list("memory_id", flat=True)[:most]) - buckets.aside
     known = Memory.objects.filter(memory_id__in=buckets.behind, is_active=True)
     return sorted(ids | set(known.values_list("memory_id", flat=True)))[:limit]
 

@@ -8,6 +8,7 @@ from apps.tenancy.user_plane import UserModel
 
 class Status(models.TextChoices):
     ACTIVE = "active"
+    REPLACED = "replaced"
     DELETED = "deleted"
 
 
@@ -15,13 +16,15 @@ class Branch(UserModel):
     """A line of memories forked from main. Row 1 is main itself.
 
     `live_name` equals the name while the branch is active and is NULL afterwards, so that the unique index means "one
-    active namesake": NULLs never collide.
+    active namesake": NULLs never collide. A refresh makes a new row of the name; the one it replaces is `previous_id`
+    and stays what the name meant before `fork_seq`.
     """
 
     user_id = BytewiseField(max_length=64)
     name = BytewiseField(max_length=100)
     live_name = BytewiseField(max_length=100, null=True, unique=True)
     fork_seq = models.BigIntegerField()
+    previous_id = models.BigIntegerField(null=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
     created_by = BytewiseField(max_length=64)
     created_at = models.DateTimeField()

@@ -38,7 +38,7 @@ def view_resolve(*, actor_id: str, branch: str | None = None, at: str | None = N
     view = branch_view(name=name) if name else checked_out_view(actor_id=actor_id)
     if not (at or "").strip():
         return view
-    return View(view.branch_id, view.fork_seq, moment(at or ""), view.name)
+    return view_at(view, moment(at or ""))
 
 
 def branch_view(*, name: str) -> View:
@@ -49,6 +49,18 @@ def branch_view(*, name: str) -> View:
     if found is None:
         raise NotFound(f"Memory not found: Branch '{name}'")
     return View(branch_id=found[0], fork_seq=found[1], name=name)
+
+
+def view_at(view: View, seq: int) -> View:
+    """A branch as it was at a commit. Before a refresh its name meant another line."""
+    branch_id, fork_seq = view.branch_id, view.fork_seq
+    while seq < fork_seq:
+        previous = Branch.objects.filter(pk=branch_id).values_list("previous_id", flat=True).first()
+        line = Branch.objects.filter(pk=previous).values_list("id", "fork_seq").first()
+        if line is None:
+            break
+        branch_id, fork_seq = line
+    return View(branch_id, fork_seq, seq, view.name)
 
 
 def checked_out_view(*, actor_id: str) -> View:

@@ -17,7 +17,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One commit. `source` is the branch whose rows it brought, for merges, applies and picks."""
+    """One commit. `changes` counts the memories it changed: a correction changes the old one and the new one.
+    `source` is the branch whose rows it brought, for merges, applies and picks.
+    """
 
     seq: int
     branch: str
@@ -46,7 +48,7 @@ def timeline(*, limit: int, before: int | None = None) -> list[Step]:
         marks.setdefault(seq, []).append(Mark("snapshot" if kind == "named" else "restore point", name))
     forks = Branch.objects.exclude(pk=MAIN_BRANCH).filter(fork_seq__gte=low, fork_seq__lte=high)
     for seq, name, status in forks.values_list("fork_seq", "name", "status"):
-        marks.setdefault(seq, []).append(Mark("fork" if status == Status.ACTIVE else "deleted fork", name))
+        marks.setdefault(seq, []).append(Mark("deleted fork" if status == Status.DELETED else "fork", name))
     changes: dict[int, int] = {}
     sources: dict[int, str] = {}
     for seq, payload, memory_id in EditLog.objects.filter(seq__gte=low, seq__lte=high).values_list(
@@ -54,8 +56,10 @@ def timeline(*, limit: int, before: int | None = None) -> list[Step]:
     ):
         if memory_id is not None:
             changes[seq] = changes.get(seq, 0) + 1
-        elif payload and (source := payload.get("source_branch") or payload.get("source")):
-            sources[seq] = source
+        elif payload:
+            changes[seq] = changes.get(seq, 0) + payload.get("changed", 0)
+            if source := payload.get("source_branch") or payload.get("source"):
+                sources[seq] = source
     return [
         Step(
             seq=row.seq,

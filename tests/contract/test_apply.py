@@ -224,10 +224,11 @@ def test_apply_leaves_the_checkout_and_can_be_undone(ada):
     fork(ada)
     post(ada, "/v1/branches/exp/checkout")
     added = ada.store(TEA)["memory_id"]
-    apply(ada, adds=[added])
+    done = post(ada, "/v1/branches/exp/apply", adds=[added])
     assert ada.http.get("/v1/branches").json()["result"] == "Branches:\nmain\nexp ← active"
     (point,) = ada.http.get("/v1/snapshots", params={"include": "automatic"}).json()["snapshots"]
-    post(ada, f"/v1/snapshots/{point['name']}/rollback")
+    assert point["snapshot_name"] == done["restore_point"]
+    post(ada, f"/v1/snapshots/{done['restore_point']}/rollback")
     assert (ada.contents(branch="main"), ada.contents()) == ([], [TEA])
 
 

@@ -108,11 +108,24 @@ def test_a_branch_works_under_any_name(ada):
 
 
 def test_a_branch_works_under_a_name_with_a_slash(ada):
-    use_under(ada, "feature/login")
+    for name in ("feature/login", "/", "a//b", "merge/feature", "x/", "diff", "a/b%2Fc"):
+        use_under(ada, name)
 
 
 def test_a_name_that_cannot_be_used_is_refused(ada):
-    for name in ("main", "", "   ", "x" * 101, "字" * 101):
+    for name in (
+        *("main", "", "   ", "x" * 101, "字" * 101),
+        *(
+            " x",
+            "x ",
+            "x\n",
+            "a\tb",
+            "a\x1bb",
+            "a\x7f",
+            "a\u2028b",
+        ),  # no request could name it, or a log would lie
+        *(".", "..", "x/merge", "x/diff", "x/diff-items"),  # read otherwise in a path
+    ):
         answer = ada.http.post("/v1/branches", json={"name": name})
         assert answer.status_code == 422, answer.text
     assert listed(ada) == ["main"]
@@ -362,6 +375,13 @@ def test_an_unknown_branch_is_not_found_anywhere(ada):
     assert ada.contents() == [TEA]
 
 
+def test_an_administrator_hears_of_an_unknown_branch_too(ada, ops):
+    memory_id = ada.store(TEA)["memory_id"]
+    answer = ops.delete(f"/v1/memories/{memory_id}", params={"branch": "nowhere"})
+    assert (answer.status_code, answer.json()["detail"]) == (404, "Memory not found: Branch 'nowhere'")
+    assert ada.contents() == [TEA]
+
+
 def test_the_same_text_on_two_branches_is_two_memories(ada):
     fork(ada)
     of_main, of_branch = ada.store(TEA), ada.store(TEA, branch="exp")
@@ -574,6 +594,21 @@ def test_refresh_refuses_while_there_is_a_conflict(ada):
     assert ada.http.post("/v1/branches/exp/refresh").status_code == 409
     assert ada.contents(branch="exp") == ["Prefers black coffee at noon"]
     assert set(buckets(ada)) == {"conflicts", "behind_main"}
+
+
+def test_a_refreshed_branch_is_still_in_older_snapshots_what_it_was(ada):
+    kept = ada.store(TEA)["memory_id"]
+    fork(ada)
+    ada.store(BEES, branch="exp")
+    post(ada, "/v1/snapshots", name="before")
+    forget(ada, kept)
+    ada.store(DEPLOY)
+    post(ada, "/v1/branches/exp/refresh")
+    ada.store(CHESS, branch="exp")
+    post(ada, "/v1/branches/exp/refresh")
+    assert set(ada.contents(branch="exp")) == {DEPLOY, BEES, CHESS}
+    assert set(ada.contents(branch="exp", at="before")) == {TEA, BEES}
+    assert ada.contents(branch="main", at="before") == [TEA]
 
 
 def test_there_is_nothing_to_refresh_but_branches(ada):

@@ -72,6 +72,29 @@ def test_history_is_a_chain_that_says_who_when_and_why(ada):
         assert history(ada, memory_id) == {**shown, "memory_id": memory_id}
 
 
+def test_history_says_how_each_version_came_to_be_what_it_is(ada):
+    first = ada.store(TEA)["memory_id"]
+    ada.http.post("/v1/snapshots", json={"name": "then"})
+    second = correct(ada, first, COFFEE, reason="doctor said so")["memory_id"]
+    told = [(v["operation"], v["reason"]) for v in history(ada, second)["versions"]]
+    assert told == [("correct", "doctor said so"), ("correct", "")]
+    ada.http.post("/v1/snapshots/then/rollback")
+    (version,) = history(ada, first)["versions"]
+    assert (version["is_active"], version["operation"], version["reason"]) == (True, "rollback", "")
+    assert version["changed_by"] == ada.user_id
+
+
+def test_history_of_main_does_not_speak_of_branches(ada):
+    first = ada.store(TEA)["memory_id"]
+    ada.http.post("/v1/branches", json={"name": "exp"})
+    correct(ada, first, COFFEE, branch="exp", reason="a try")
+    (version,) = history(ada, first)["versions"]
+    assert (version["is_active"], version["operation"]) == (True, "inject")
+    ada.http.post("/v1/branches/exp/merge", json={})
+    told = [(v["content"], v["operation"]) for v in history(ada, first)["versions"]]
+    assert told == [(TEA, "branch_merge"), (COFFEE, "branch_merge")]
+
+
 def test_the_history_of_a_plain_memory_is_itself(ada):
     memory_id = ada.store(TEA)["memory_id"]
     shown = history(ada, memory_id)

@@ -248,6 +248,27 @@ def test_an_undone_merge_can_be_made_again(ada):
     assert ada.contents() == [BEES]
 
 
+def test_an_undone_merge_that_is_redone_is_merged(ada):
+    """Going forward again to after the merge: the branch has nothing to bring any more."""
+    fork(ada)
+    ada.store(BEES, branch="exp")
+    done = merge(ada)
+    undone = post(ada, f"/v1/snapshots/{done['restore_point']}/rollback")
+    post(ada, f"/v1/snapshots/{undone['restore_point']}/rollback")
+    assert ada.contents() == [BEES]
+    assert get(ada, "/v1/branches/exp/diff")["result"] == "No changes in branch 'exp' vs main."
+    assert merge(ada)["result"] == "Merged branch 'exp' into main (0 new, 0 replaced, 0 skipped)"
+
+
+def test_a_merge_that_brings_nothing_leaves_no_trace(ada):
+    ada.store(TEA)
+    fork(ada)
+    before = get(ada, "/v1/log")
+    assert "restore_point" not in merge(ada)
+    assert get(ada, "/v1/log") == before
+    assert get(ada, "/v1/snapshots", include="automatic")["total"] == 0
+
+
 def test_merge_from_the_checked_out_branch_stays_there(ada):
     fork(ada)
     post(ada, "/v1/branches/exp/checkout")

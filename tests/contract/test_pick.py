@@ -116,11 +116,23 @@ def test_pick_into_another_branch(ada):
 
 def test_a_pick_can_be_undone(ada):
     fork(ada)
-    pick(ada, keys(ada.store(TEA, branch="exp")["memory_id"]))
+    done = pick(ada, keys(ada.store(TEA, branch="exp")["memory_id"]))
     points = ada.http.get("/v1/snapshots", params={"include": "automatic"}).json()["snapshots"]
     assert [point["registered"] for point in points] == [False]
-    post(ada, f"/v1/snapshots/{points[0]['name']}/rollback")
+    assert points[0]["snapshot_name"] == done["restore_point"]
+    post(ada, f"/v1/snapshots/{done['restore_point']}/rollback")
     assert ada.contents() == []
+
+
+def test_a_correction_of_a_correction_is_picked_with_all_its_versions(ada):
+    first = ada.store(TEA)["memory_id"]
+    fork(ada)
+    second = correct(ada, first, BEES, branch="exp")
+    third = correct(ada, second, CHESS, branch="exp")
+    pick(ada, keys(third))
+    shown = ada.http.get(f"/v1/memories/{third}/history").json()["versions"]
+    assert [version["memory_id"] for version in shown] == [first, second, third]
+    assert ada.contents() == [CHESS]
 
 
 # Snapshot ranges

@@ -384,6 +384,16 @@ def test_delete_refuses_a_bad_date_and_says_when_nothing_is_chosen(ada):
     assert names(ada) == ["one"]
 
 
+def test_restore_points_do_not_go_by_their_age(ada):
+    purged = post(ada, "/v1/memories/purge", memory_ids=[ada.store(TEA)["memory_id"]])
+    take(ada, "named")
+    assert post(ada, "/v1/snapshots/delete", older_than="2999-01-01")["result"] == (
+        "Deleted 1 snapshot(s): named"
+    )
+    roll_back(ada, purged["snapshot_name"])
+    assert ada.contents() == [TEA]
+
+
 def test_restore_points_go_by_their_prefix(ada):
     purged = post(ada, "/v1/memories/purge", memory_ids=[ada.store(TEA)["memory_id"]])
     take(ada, "named")

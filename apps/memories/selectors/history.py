@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
 from apps.memories.models import EditLog
 from apps.memories.view import View
 from memoria.errors import NotFound
@@ -27,7 +29,8 @@ class Version:
 def memory_history(*, view: View, memory_id: str) -> list[Version]:
     """All versions connected with this one by corrections, oldest first; several may have led to one.
 
-    Works for inactive ids. Raises NotFound. The last change of each version comes from the audit trail.
+    Works for inactive ids. Raises NotFound. Each comes with the change that made it what it is in this view: after a
+    merge or a rollback that is the merge or the rollback.
     """
     rows: dict[str, Any] = {}
     wanted = {memory_id}
@@ -39,11 +42,9 @@ def memory_history(*, view: View, memory_id: str) -> list[Version]:
         wanted |= fresh.keys()
     if memory_id not in rows:
         raise NotFound("Memory not found")
-    log: dict[str | None, EditLog] = {}
-    for entry in EditLog.objects.filter(memory_id__in=list(rows)).order_by("created_at", "seq"):
-        log[entry.memory_id] = entry
+    log = _log({row.memory_id: row.born for row in rows.values()})
     ordered = sorted(rows.values(), key=lambda row: (row.created_at, row.memory_id))
-    return [_version(row, log.get(row.memory_id)) for row in ordered]
+    return [_version(row, log.get((row.memory_id, row.born)) or log.get((None, row.born))) for row in ordered]
 
 
 def _rows(view: View, **conditions: Any) -> dict[str, Any]:
@@ -51,6 +52,15 @@ def _rows(view: View, **conditions: Any) -> dict[str, Any]:
     for source in view.sources():
         for row in source.filter(**conditions):
             found.setdefault(row.memory_id, row)
+    return found
+
+
+def _log(born: dict[str, int]) -> dict[tuple[str | None, int | None], EditLog]:
+    """What the audit trail says about the commits of these rows: about the row, or about the commit as a whole."""
+    entries = EditLog.objects.filter(Q(memory_id__in=born.keys()) | Q(memory_id=None), seq__in=born.values())
+    found: dict[tuple[str | None, int | None], EditLog] = {}
+    for entry in entries.order_by("created_at"):
+        found[entry.memory_id, entry.seq] = entry
     return found
 
 

@@ -64,6 +64,9 @@ def memory_correct(
         opened.insert([new])
         link_by_rules({new.memory_id: new_content}, now=now)
         opened.change([Change(old, {"is_active": False, "superseded_by": new.memory_id, "updated_at": now})])
-        payload = {"new_memory_id": new.memory_id}
-        audit([Entry("correct", memory_id, payload, reason)], actor_id=actor_id, now=now, seq=opened.seq)
+        entries = [
+            Entry("correct", memory_id, {"new_memory_id": new.memory_id}, reason),
+            Entry("correct", new.memory_id, {"old_memory_id": memory_id}),
+        ]
+        audit(entries, actor_id=actor_id, now=now, seq=opened.seq)
     return record(new)

@@ -29,6 +29,12 @@ class Result(msgspec.Struct, omit_defaults=True):
     created: bool | msgspec.UnsetType = msgspec.UNSET
 
 
+class DoneAnswer(msgspec.Struct, omit_defaults=True):
+    result: str
+    restore_point: str | None = None
+    """Roll back to this to undo; left out where nothing changed."""
+
+
 class BranchObject(msgspec.Struct, omit_defaults=True):
     name: str
     active: bool
@@ -50,11 +56,6 @@ class CreateBody(Body):
 class MergeBody(Body):
     strategy: str = "accept"
     """append keeps main's side of conflicts; replace, or accept, takes the branch's."""
-
-
-class MergeAnswer(msgspec.Struct, omit_defaults=True):
-    result: str
-    restore_point: str | None = None
 
 
 class LimitQuery(Body):
@@ -206,7 +207,7 @@ class DiffItemsView(UserView):
 
 
 class MergeView(UserView):
-    @describe(summary="Bring a branch's changes to main", body=MergeBody, answer=MergeAnswer, errors=(404,))
+    @describe(summary="Bring a branch's changes to main", body=MergeBody, answer=DoneAnswer, errors=(404,))
     def post(self, request: Request, name: str) -> Response:
         body = read_body(request, MergeBody)
         try:
@@ -214,9 +215,9 @@ class MergeView(UserView):
                 name=name, strategy=body.strategy, actor_id=self.caller.user_id, now=timezone.now()
             )
         except Conflict as refusal:  # a text with 200, as clients expect
-            return Response(MergeAnswer(str(refusal)))
+            return Response(DoneAnswer(str(refusal)))
         counts = f"({merged.new} new, {merged.replaced} replaced, {merged.skipped} skipped)"
-        return Response(MergeAnswer(f"Merged branch '{name}' into main {counts}", merged.restore_point))
+        return Response(DoneAnswer(f"Merged branch '{name}' into main {counts}", merged.restore_point))
 
 
 class ApplyView(UserView):
@@ -239,7 +240,7 @@ class PickView(UserView):
     @describe(
         summary="Bring single changes to main or to another branch, or preview it",
         body=PickBody,
-        answer=(Result, dict[str, Any]),
+        answer=(DoneAnswer, dict[str, Any]),
         errors=(404, 409),
         example={
             "selector": {"type": "key_list", "keys": ["0195f0aa11227c3d9e4f5a6b7c8d9e0f"]},
@@ -267,7 +268,7 @@ class PickView(UserView):
             actor_id=self.caller.user_id,
             now=timezone.now(),
         )
-        return Response(Result(_picked(plan, selector)))
+        return Response(DoneAnswer(_picked(plan, selector), plan.restore_point))
 
 
 def _timestamp(text: str | None) -> datetime | None:

@@ -259,10 +259,11 @@ class MemoryView(UserView):
     )
     def delete(self, request: Request, memory_id: str) -> Response:
         query = read_query(request, DeleteQuery)
+        view = self.view_of(branch=query.branch)
         try:
             memories_purge(
                 wanted=Purge(memory_ids=(memory_id,)),
-                view=self.view_of(branch=query.branch),
+                view=view,
                 actor_id=self.caller.user_id,
                 now=timezone.now(),
                 reason=query.reason,

@@ -16,7 +16,7 @@ from apps.versioning.contents import ActiveMemory, snapshot_contents, snapshot_d
 from apps.versioning.selectors import SnapshotRecord
 from apps.versioning.services.rollback import rollback
 from apps.versioning.services.snapshots import snapshot_create, snapshots_delete
-from memoria.errors import Conflict, Invalid, NotFound
+from memoria.errors import Conflict, Invalid, Malformed, NotFound
 from memoria.times import rfc3339
 
 # How much of a memory's text each level of detail shows.
@@ -243,9 +243,11 @@ class RollbackView(UserView):
 
 
 def _snapshot(name: str) -> SnapshotRecord:
-    if (found := selectors.snapshot_find(name=name)) is None:
-        raise NotFound("Snapshot not found")
-    return found
+    if (found := selectors.snapshot_find(name=name)) is not None:
+        return found
+    if not all(c.isalnum() or c in "_:-" for c in name):
+        raise Malformed("Invalid snapshot name")
+    raise NotFound("Snapshot not found")
 
 
 def _shown(item: SnapshotRecord) -> SnapshotObject:

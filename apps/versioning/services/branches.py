@@ -8,7 +8,7 @@ from apps.memories.audit import Entry, audit
 from apps.memories.commits import commit
 from apps.memories.models import MAIN_BRANCH, Clock
 from apps.memories.selectors import memory_count
-from apps.memories.transfers import copy_overlay
+from apps.memories.transfers import replace_line
 from apps.memories.view import MAIN
 from apps.tenancy.scope import current_route, user_atomic
 from apps.versioning.difference import difference
@@ -88,16 +88,20 @@ def branch_delete(*, name: str, now: datetime) -> bool:
         raise Invalid("Cannot delete main")
     with user_atomic():
         UserState.objects.filter(active_branch=name).update(active_branch=MAIN.name, updated_at=now)
-        gone = Branch.objects.filter(live_name=name).update(status=Status.DELETED, live_name=None)
-    return bool(gone)
+        line = Branch.objects.filter(live_name=name).values_list("id", "previous_id").first()
+        gone = line is not None
+        while line is not None:
+            Branch.objects.filter(pk=line[0]).update(status=Status.DELETED, live_name=None)
+            line = Branch.objects.filter(pk=line[1]).values_list("id", "previous_id").first()
+    return gone
 
 
 def branch_refresh(*, name: str, actor_id: str, now: datetime) -> int:
     """Give a branch main's present state with the branch's own changes on top. Returns how many changes it keeps.
 
     A new line takes the name, forked at the head, with copies of the rows that are still the branch's own; the old
-    line stays what it was in older snapshots. Makes reads of a stale branch fast again. Raises NotFound, and Conflict
-    while anything conflicts: merge or apply those first.
+    line stays what the branch was at earlier moments. Makes reads of a stale branch fast again. Raises NotFound, and
+    Conflict while anything conflicts: merge or apply those first.
     """
     old = branch_view(name=name)
     if old.is_main:
@@ -109,15 +113,16 @@ def branch_refresh(*, name: str, actor_id: str, now: datetime) -> int:
                 f"Branch '{name}' has {len(buckets.conflicts)} conflict(s) with main; merge or apply them first."
             )
         row = Branch.objects.get(live_name=name)
-        Branch.objects.filter(pk=row.pk).update(status=Status.DELETED, live_name=None)
+        Branch.objects.filter(pk=row.pk).update(status=Status.REPLACED, live_name=None)
         fresh = Branch.objects.create(
             user_id=row.user_id,
             name=name,
             live_name=name,
             fork_seq=opened.seq,
+            previous_id=row.pk,
             created_by=row.created_by,
             created_at=row.created_at,
         )
-        copy_overlay(opened, source=old, target_branch=fresh.pk, memory_ids=buckets.ahead)
+        replace_line(opened, source=old, target_branch=fresh.pk, memory_ids=buckets.ahead)
         audit([Entry("branch_refresh", payload={"branch": name})], actor_id=actor_id, now=now, seq=opened.seq)
     return len(buckets.ahead)

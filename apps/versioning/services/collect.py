@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Q
 
-from apps.memories.models import Clock, Commit, Embedding, Revision
+from apps.memories.models import Clock, Commit, Embedding, MergeBase, Revision
 from apps.tenancy.scope import user_atomic, user_connection
 from apps.versioning.models import Branch, Snapshot, Status
 
@@ -19,6 +20,7 @@ class Collected:
     revisions: int
     embeddings: int
     commits: int
+    merge_bases: int
 
 
 def collect(*, now: datetime) -> Collected:
@@ -33,6 +35,7 @@ def collect(*, now: datetime) -> Collected:
         revisions=sum(_drop_branch_rows()) + sum(_drop_closed(horizon)),
         embeddings=sum(_drop_embeddings()),
         commits=sum(_drop_commits(horizon)),
+        merge_bases=sum(_drop_merge_bases(horizon)),
     )
 
 
@@ -84,7 +87,7 @@ def _drop_closed(horizon: int) -> Iterator[int]:
 
 def _pins() -> list[int]:
     snapshots = Snapshot.objects.filter(status=Status.ACTIVE).values_list("seq", flat=True)
-    branches = Branch.objects.filter(status=Status.ACTIVE).values_list("fork_seq", flat=True)
+    branches = Branch.objects.exclude(status=Status.DELETED).values_list("fork_seq", flat=True)
     return sorted({*snapshots, *branches})
 
 
@@ -124,7 +127,22 @@ def _drop_commits(horizon: int) -> Iterator[int]:
         yield len(seqs)
 
 
-def _delete(model: type[Revision] | type[Embedding], ids: list[int]) -> int:
+def _drop_merge_bases(horizon: int) -> Iterator[int]:
+    """What only going back beyond the oldest snapshot and the horizon would ask for, and all of deleted branches."""
+    while True:
+        with user_atomic():
+            Clock.objects.select_for_update().get(pk=1)
+            snapshots = Snapshot.objects.filter(status=Status.ACTIVE).values_list("seq", flat=True)
+            oldest = min([horizon, *snapshots])
+            dead = list(Branch.objects.filter(status=Status.DELETED).values_list("id", flat=True))
+            unused = MergeBase.objects.filter(Q(seq__lte=oldest) | Q(branch_id__in=dead))
+            dropped = _delete(MergeBase, list(unused.values_list("id", flat=True)[:BATCH]))
+        if not dropped:
+            return
+        yield dropped
+
+
+def _delete(model: type[Revision] | type[Embedding] | type[MergeBase], ids: list[int]) -> int:
     if ids:
         model.objects.filter(pk__in=ids).delete()
     return len(ids)

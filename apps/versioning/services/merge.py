@@ -1,7 +1,7 @@
 """Bringing a branch's changes to main: whole (merge) or chosen (apply). Both judge by memoria.verdicts."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from apps.memories.audit import Entry, audit
@@ -14,7 +14,7 @@ from apps.versioning.difference import difference, touched_against_main
 from apps.versioning.selectors import branch_view
 from apps.versioning.services.snapshots import restore_point_create
 from memoria.errors import Conflict, Invalid, Malformed, NotFound
-from memoria.verdicts import Buckets, Side, Touched, Unit, Update
+from memoria.verdicts import Buckets, Side, Touched, Unit, Update, chain
 
 MERGE_LIMIT = 5_000
 # Of two unit vectors at L2 distance 0.4472.
@@ -58,14 +58,22 @@ def branch_merge(*, name: str, strategy: str, actor_id: str, now: datetime) -> M
             near = _near(branch, wanted, by_id)
         kept = len(buckets.conflicts) if STRATEGIES[strategy] == "append" else 0
         if not wanted and not dropped:
+            opened.abandon()
             return Merged(0, 0, kept, None)
         point = restore_point_create(operation="merge", now=now, behind=1)
-        adopt(opened, source=branch, memory_ids=wanted - near.keys(), dropped_ids=dropped - wanted)
+        adopt(
+            opened,
+            source=branch,
+            branch_id=branch.branch_id,
+            memory_ids=wanted - near.keys(),
+            dropped_ids=dropped - wanted,
+        )
         _overwrite(opened, branch, near)
         new = sum(by_id[memory_id].is_new for memory_id in wanted - near.keys())
         merged = Merged(new, len(wanted) - new, kept, point)
         payload = {"source_branch": name, "strategy": STRATEGIES[strategy], "new": merged.new}
         payload |= {"replaced": merged.replaced, "skipped": merged.skipped}
+        payload |= {"changed": len(wanted | dropped)}
         audit(
             [Entry("branch_merge", payload=payload)],
             actor_id=actor_id,
@@ -148,7 +156,7 @@ def _overwrite(opened: OpenCommit, branch: View, near: dict[str, str]) -> None:
         )
         for memory_id, target in near.items()
     )
-    settle(branch_id=branch.branch_id, applied=[(row.digest, row.memory_id) for row in brought.values()])
+    settle(opened, branch_id=branch.branch_id, memory_ids=brought)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +181,8 @@ class Applied:
     skipped_removes: list[str] = field(default_factory=list)
     applied_conflicts: list[str] = field(default_factory=list)
     skipped_conflicts: list[str] = field(default_factory=list)
+    restore_point: str | None = None
+    """Rolling back to this undoes it; None where nothing was applied."""
 
 
 def branch_apply(*, name: str, selection: Selection, actor_id: str, now: datetime) -> Applied:
@@ -193,22 +203,26 @@ def branch_apply(*, name: str, selection: Selection, actor_id: str, now: datetim
         dropped: set[str] = set()
         applied = _select(selection, rows, buckets, wanted, dropped)
         if not wanted and not dropped:
+            opened.abandon()
             return applied
         point = restore_point_create(operation="apply", now=now, behind=1)
-        adopt(opened, source=branch, memory_ids=wanted, dropped_ids=dropped - wanted)
-        payload = {name: getattr(applied, name) for name in Applied.__dataclass_fields__}
+        adopt(
+            opened,
+            source=branch,
+            branch_id=branch.branch_id,
+            memory_ids=wanted,
+            dropped_ids=dropped - wanted,
+        )
+        lists = {name: items for name, items in asdict(applied).items() if name != "restore_point"}
+        payload = {"source_branch": branch.name, "actor_user_id": actor_id, "changed": len(wanted | dropped)}
         audit(
-            [
-                Entry(
-                    "branch_apply",
-                    payload={"source_branch": branch.name, "actor_user_id": actor_id, **payload},
-                )
-            ],
+            [Entry("branch_apply", payload=payload | lists)],
             actor_id=actor_id,
             now=now,
             seq=opened.seq,
             snapshot_before=point,
         )
+        applied.restore_point = point
     return applied
 
 
@@ -231,7 +245,7 @@ def _select(
         sort(memory_id, fits, [memory_id], applied.applied_adds, applied.skipped_adds)
     for update in selection.updates:
         fits = update in buckets.updated
-        ids = [update.old_id, *_chain(update, rows)]
+        ids = chain(update, rows)
         sort(f"{update.old_id}→{update.new_id}", fits, ids, applied.applied_updates, applied.skipped_updates)
     for memory_id in selection.removes:
         row = rows.get(memory_id)
@@ -248,16 +262,3 @@ def _select(
 
 def _active(side: Side | None) -> bool:
     return side is not None and side.is_active
-
-
-def _chain(update: Update, rows: dict[str, Touched]) -> list[str]:
-    """Every row from the old memory to the new one: corrections of corrections come along."""
-    chain: list[str] = []
-    memory_id = update.old_id
-    while memory_id != update.new_id and memory_id in rows and len(chain) <= len(rows):
-        side = rows[memory_id].mine
-        if side is None or side.superseded_by is None:
-            break
-        memory_id = side.superseded_by
-        chain.append(memory_id)
-    return chain

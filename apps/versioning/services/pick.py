@@ -13,11 +13,11 @@ from apps.memories.transfers import adopt
 from apps.memories.view import View
 from apps.tenancy.scope import user_atomic
 from apps.versioning.difference import difference, sides, touched_against
-from apps.versioning.selectors import branch_view, snapshot_get
+from apps.versioning.selectors import branch_view, snapshot_get, view_at
 from apps.versioning.services.snapshots import restore_point_create
 from memoria.errors import Conflict, Invalid, NotFound
 from memoria.ports import Embedder
-from memoria.verdicts import Side, Touched
+from memoria.verdicts import Side, Touched, chain
 
 KEY_LIMIT = 1_000
 
@@ -64,13 +64,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a pick would do. `ignored` counts requested keys that are no change."""
+    """What a pick would do or has done. `ignored` counts requested keys that are no change."""
 
     source: View
     target: View
     candidates: list[Candidate]
     ignored: int
     policy: Policy
+    restore_point: str | None = None
+    """What undoes it, once it has been done."""
 
     @property
     def conflicts(self) -> int:
@@ -123,23 +125,30 @@ def branch_pick(
                 f" {plan.conflicts} selected change(s): {ids}"
             )
         if not plan.chosen:
+            opened.abandon()
             return plan
         point = restore_point_create(operation="pick", now=now, behind=1)
         brings = {memory_id for candidate in plan.chosen for memory_id in candidate.brings}
         drops = {memory_id for candidate in plan.chosen for memory_id in candidate.drops} - brings
         if plan.target.is_main:
-            adopt(opened, source=plan.source, memory_ids=brings, dropped_ids=drops)
+            adopt(
+                opened,
+                source=plan.source,
+                branch_id=branch_view(name=source).branch_id,
+                memory_ids=brings,
+                dropped_ids=drops,
+            )
         else:
             _write_into_branch(opened, plan, brings, drops)
         payload = {"source": source, "target": target, "memory_ids": sorted(brings)}
         audit(
-            [Entry("branch_pick", payload=payload)],
+            [Entry("branch_pick", payload=payload | {"changed": len(brings | drops)})],
             actor_id=actor_id,
             now=now,
             seq=opened.seq,
             snapshot_before=point,
         )
-    return plan
+    return replace(plan, restore_point=point)
 
 
 def _target(name: str) -> View:
@@ -177,7 +186,7 @@ def _plan(source: str, target: str, selector: Selector, policy: Policy, vector_q
 def _range(source: View, target: View, selector: Range) -> tuple[View, list[Touched]]:
     """The source as of the later snapshot, and the rows it changed between the two."""
     start = snapshot_get(name=selector.from_snapshot).seq
-    then = replace(source, at=snapshot_get(name=selector.to_snapshot).seq)
+    then = view_at(source, snapshot_get(name=selector.to_snapshot).seq)
     rows = list(then.overlay().filter(born__gt=start))
     theirs = sides(target, (row.memory_id for row in rows))
     return then, [
@@ -194,12 +203,12 @@ def _range(source: View, target: View, selector: Range) -> tuple[View, list[Touc
 def _candidates(source: View, target: View, rows: list[Touched]) -> list[Candidate]:
     """The changes among the rows, newest first: a correction is one change with both of its rows."""
     buckets = difference(source, target, rows)
-    touched = {row.memory_id for row in rows}
+    touched = {row.memory_id: row for row in rows}
     found = [Candidate(memory_id, (memory_id,)) for memory_id in (*buckets.added, *buckets.removed)]
     for update in buckets.updated:
-        found.append(Candidate(update.new_id, tuple({update.old_id, update.new_id} & touched)))
+        found.append(Candidate(update.new_id, tuple(chain(update, touched))))
     for unit in buckets.conflicts:
-        brings = tuple({unit.memory_id, *unit.mine} & touched)
+        brings = tuple(memory_id for memory_id in (unit.memory_id, *unit.mine) if memory_id in touched)
         found.append(Candidate(unit.memory_id, brings, unit.theirs, is_conflict=True))
     changed = dict(
         Revision.objects.filter(branch_id=source.branch_id, memory_id__in=[c.memory_id for c in found])
@@ -220,6 +229,7 @@ def _ranked(
 
 
 def _rows(view: View, memory_ids: Iterable[str]) -> dict[str, MemoryColumns]:
+    """The given rows of a branch by id, the ones that it has removed included."""
     found: dict[str, MemoryColumns] = {}
     for source in view.sources():
         for row in source.filter(memory_id__in=list(memory_ids)):
@@ -232,10 +242,11 @@ def _rows(view: View, memory_ids: Iterable[str]) -> dict[str, MemoryColumns]:
 def _write_into_branch(opened: OpenCommit, plan: Plan, brings: set[str], drops: set[str]) -> None:
     """Write the source's rows over the target branch's."""
     brought = {row.memory_id: row for row in plan.source.overlay().filter(memory_id__in=brings)}
-    present = {row.memory_id: row for row in _present(plan.target, [*brings, *drops])}
+    present = _rows(plan.target, [*brings, *drops])
     columns = [name for name in SHARED if name not in ("born", "digest", "memory_id")]
     gone = [memory_id for memory_id, row in brought.items() if row.absent]
-    opened.remove([present[memory_id] for memory_id in {*gone, *drops} if memory_id in present])
+    leaving = (present[memory_id] for memory_id in {*gone, *drops} if memory_id in present)
+    opened.remove([row for row in leaving if not getattr(row, "absent", 0)])
     values = {
         memory_id: {name: getattr(row, name) for name in columns}
         for memory_id, row in brought.items()
@@ -243,11 +254,3 @@ def _write_into_branch(opened: OpenCommit, plan: Plan, brings: set[str], drops: 
     }
     opened.change(Change(present[i], values[i]) for i in values if i in present)
     opened.insert([Memory(memory_id=i, **values[i]) for i in values if i not in present])
-
-
-def _present(view: View, memory_ids: Iterable[str]) -> list[MemoryColumns]:
-    found: dict[str, MemoryColumns] = {}
-    for source in view.sources():
-        for row in source.filter(memory_id__in=list(memory_ids)):
-            found.setdefault(row.memory_id, row)
-    return list(found.values())

@@ -27,7 +27,8 @@ class Purge:
     memory_types: tuple[str, ...] = ()
 
     @property
-    def reason(self) -> str:
+    def selection(self) -> str:
+        """How they were found, where not by their ids; the reason on record where none was given."""
         if self.topic is not None:
             return f"topic:{self.topic}"
         return f"session:{self.session_id}" if self.session_id is not None else ""
@@ -84,9 +85,9 @@ def memories_purge(
         found = _matching(wanted, view, must_exist)
         point = restore_point_create(operation="purge", now=now, behind=1)
         opened.change(Change(row, {"is_active": False, "updated_at": now}) for row in found)
-        payload = {"reason": reason} if reason else None
+        payload = {"selected_by": wanted.selection} if wanted.selection else None
         audit(
-            (Entry("purge", row.memory_id, payload, wanted.reason) for row in found),
+            (Entry("purge", row.memory_id, payload, reason or wanted.selection) for row in found),
             actor_id=actor_id,
             now=now,
             seq=opened.seq,

@@ -55,18 +55,19 @@ def restore_point_create(*, operation: str, now: datetime, behind: int = 0) -> s
 def snapshots_delete(
     *, names: list[str] | None = None, prefix: str | None = None, older_than: datetime | None = None
 ) -> list[str]:
-    """Delete by the first selector given: names (either form), prefix of the display name, or age.
+    """Delete by the first selector given: names (either form), prefix of the display name, or age. Age is for named
+    ones only: how long restore points are kept is a rule of its own.
 
     Unknown names are passed over. Returns the display names of what went.
     """
     live = Snapshot.objects.filter(status=Status.ACTIVE).order_by("created_at", "id")
-    rows = list(live.values_list("id", "name", "snapshot_name", "created_at"))
+    rows = list(live.values_list("id", "name", "snapshot_name", "created_at", "kind"))
     if names is not None:
         rows = [row for row in rows if row[1] in names or row[2] in names]
     elif prefix is not None:
         rows = [row for row in rows if row[1].startswith(prefix)]
     elif older_than is not None:
-        rows = [row for row in rows if row[3] < older_than]
+        rows = [row for row in rows if row[3] < older_than and row[4] == Kind.NAMED]
     else:
         rows = []
     _delete([row[0] for row in rows])

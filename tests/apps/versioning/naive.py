@@ -1,97 +1,135 @@
 """A model of versioned memory made of full copies: obviously right, and slow. The real thing must agree with it."""
 
-from copy import deepcopy
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from memoria.verdicts import Verdict, verdict
 
 State = tuple[str, bool, str | None]  # content, is_active, superseded_by
 Rows = dict[str, State]
+Unit = tuple[list[str], list[str]]  # the successors of both sides of a conflict
 
 
 @dataclass
 class NaiveBranch:
+    """`base` is what main and the branch last agreed on, `own` every row the branch has ever written."""
+
+    number: int
     rows: Rows
     base: Rows
+    fork: Rows
+    own: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Moment:
+    """Everything as it was: main, the branches by name, and the bases of the lines by number."""
+
+    main: Rows
+    branches: dict[str, Rows]
+    bases: dict[int, Rows]
 
 
 @dataclass
 class Naive:
     main: Rows = field(default_factory=dict)
     branches: dict[str, NaiveBranch] = field(default_factory=dict)
-    snapshots: dict[str, tuple[Rows, dict[str, Rows]]] = field(default_factory=dict)
+    snapshots: dict[str, Moment] = field(default_factory=dict)
+    lines: int = 0
 
     def rows(self, line: str) -> Rows:
         return self.main if line == "main" else self.branches[line].rows
 
+    def write(self, line: str, changed: dict[str, State | None]) -> None:
+        """Give a line these rows; None takes a row out."""
+        rows = self.rows(line)
+        for memory_id, state in changed.items():
+            if state is None:
+                rows.pop(memory_id, None)
+            else:
+                rows[memory_id] = state
+        if line != "main":
+            self.branches[line].own.update(changed)
+
     def store(self, line: str, memory_id: str, content: str) -> None:
-        self.rows(line)[memory_id] = (content, True, None)
+        self.write(line, {memory_id: (content, True, None)})
 
     def correct(self, line: str, old: str, new: str, content: str) -> None:
-        rows = self.rows(line)
-        rows[old] = (rows[old][0], False, new)
-        rows[new] = (content, True, None)
+        self.write(line, {old: (self.rows(line)[old][0], False, new), new: (content, True, None)})
 
     def purge(self, line: str, memory_ids: list[str]) -> None:
         rows = self.rows(line)
-        for memory_id in memory_ids:
-            rows[memory_id] = (rows[memory_id][0], False, rows[memory_id][2])
+        self.write(line, {i: (rows[i][0], False, rows[i][2]) for i in memory_ids})
 
-    def snapshot(self, name: str) -> None:
-        self.snapshots[name] = (dict(self.main), {n: dict(b.rows) for n, b in self.branches.items()})
+    def moment(self) -> Moment:
+        return Moment(
+            dict(self.main),
+            {name: dict(branch.rows) for name, branch in self.branches.items()},
+            {branch.number: dict(branch.base) for branch in self.branches.values()},
+        )
 
-    def branch(self, name: str, source: Rows) -> None:
-        self.branches[name] = NaiveBranch(dict(source), dict(source))
+    def branch(self, name: str, source: Rows) -> NaiveBranch:
+        self.lines += 1
+        self.branches[name] = NaiveBranch(self.lines, dict(source), dict(source), dict(source))
+        return self.branches[name]
 
-    def rollback(self, rows: Rows) -> None:
-        self.main = dict(rows)
+    def rollback(self, to: Moment) -> None:
+        """Main goes back, and so does what branches and main had agreed on. The branches' rows stay."""
+        self.main = dict(to.main)
+        for branch in self.branches.values():
+            branch.base = dict(to.bases.get(branch.number, branch.fork))
 
     def verdicts(self, name: str, target: Rows) -> dict[str, Verdict]:
         branch = self.branches[name]
-        ids = branch.rows.keys() | branch.base.keys()
-        return {i: verdict3(branch.rows.get(i), branch.base.get(i), target.get(i)) for i in ids}
+        return {i: verdict3(branch.rows.get(i), branch.base.get(i), target.get(i)) for i in branch.own}
 
-    def units(self, name: str, target: Rows) -> dict[str, tuple[list[str], list[str]]]:
+    def units(self, name: str, target: Rows) -> dict[str, Unit]:
         """Conflicts with the successors of both sides, as far as the branch's own rows and the target go."""
         branch = self.branches[name]
-        own = {i: s for i, s in branch.rows.items() if s != branch.base.get(i)}
-        found = {}
-        for memory_id, judged in self.verdicts(name, target).items():
-            if judged is Verdict.CONFLICT:
-                mine = [i for i in chain(memory_id, branch.rows) if i in own or i in self.touched(name)]
-                found[memory_id] = (mine, chain(memory_id, target))
-        return found
+        own = {i: state for i, state in branch.rows.items() if i in branch.own}
+        return {
+            memory_id: (chain(memory_id, own), chain(memory_id, target))
+            for memory_id, judged in self.verdicts(name, target).items()
+            if judged is Verdict.CONFLICT
+        }
 
-    def touched(self, name: str) -> set[str]:
-        branch = self.branches[name]
-        return {i for i in branch.rows if branch.rows[i] != branch.base.get(i)}
+    def ahead(self, name: str, target: Rows) -> set[str]:
+        """What only the branch changed, outside conflicts."""
+        units = self.units(name, target)
+        aside = {i for unit, (mine, theirs) in units.items() for i in (unit, *mine, *theirs)}
+        return {i for i, v in self.verdicts(name, target).items() if v is Verdict.AHEAD} - aside
 
     def merge(self, name: str, strategy: str) -> None:
-        branch = self.branches[name]
-        judged = self.verdicts(name, self.main)
-        units = self.units(name, self.main)
-        aside = {i for unit, (mine, theirs) in units.items() for i in (unit, *mine, *theirs)}
-        wanted = {i for i, v in judged.items() if v is Verdict.AHEAD and i not in aside}
+        wanted = self.ahead(name, self.main)
         drop: set[str] = set()
         if strategy == "replace":
-            for unit, (mine, theirs) in units.items():
-                wanted |= {unit, *mine}
+            for unit, (mine, theirs) in self.units(name, self.main).items():
+                wanted |= {i for i in (unit, *mine) if i in self.branches[name].own}
                 drop |= set(theirs)
-        self.adopt(branch, wanted, drop - wanted)
+        self.adopt(name, wanted, drop)
 
-    def adopt(self, branch: NaiveBranch, wanted: set[str], drop: set[str]) -> None:
-        for memory_id in drop:
-            self.main.pop(memory_id, None)
+    def adopt(self, name: str, wanted: Iterable[str], drop: Iterable[str]) -> None:
+        """Main takes rows of a branch, and they agree on them from now on."""
+        branch = self.branches[name]
+        self.write("main", dict.fromkeys(drop))
+        self.write("main", {i: branch.rows.get(i) for i in wanted})
         for memory_id in wanted:
+            branch.base.pop(memory_id, None)
             if memory_id in branch.rows:
-                self.main[memory_id] = branch.rows[memory_id]
                 branch.base[memory_id] = branch.rows[memory_id]
-            else:
-                self.main.pop(memory_id, None)
-                branch.base.pop(memory_id, None)
 
-    def copy(self) -> "Naive":
-        return deepcopy(self)
+    def pick(self, name: str, target: str, wanted: Iterable[str], drop: Iterable[str]) -> None:
+        if target == "main":
+            self.adopt(name, wanted, drop)
+        else:
+            self.write(target, dict.fromkeys(i for i in drop if i in self.rows(target)))
+            self.write(target, {i: self.branches[name].rows.get(i) for i in wanted})
+
+    def refresh(self, name: str) -> None:
+        """A new line from main as it is, with what only the old one changed."""
+        old, kept = self.branches[name], self.ahead(name, self.main)
+        self.branch(name, self.main)
+        self.write(name, {i: old.rows.get(i) for i in kept})
 
 
 def verdict3(mine: State | None, base: State | None, theirs: State | None) -> Verdict:

@@ -1,5 +1,6 @@
 """Drop what no view of a user's memories can reach any more."""
 
+from dataclasses import astuple
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -15,11 +16,7 @@ from apps.versioning.services.collect import collect
 def collect_for(user_id: str) -> str:
     with user_database(active_route(user_id=user_id)):
         collected = collect(now=timezone.now())
-    return (
-        "collected"
-        if any((collected.revisions, collected.embeddings, collected.commits))
-        else "nothing to collect"
-    )
+    return "collected" if any(astuple(collected)) else "nothing to collect"
 
 
 class Command(SweepCommand):
