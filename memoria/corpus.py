@@ -6,7 +6,7 @@ costs as much as changed, and branches share what they have in common with main.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,20 +14,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memoria import signals
 from memoria.types import MemoryType, TrustTier
 
 Floats = NDArray[np.float32]
+Halves = NDArray[np.float16]
 Mask = NDArray[np.bool_]
-Rows = NDArray[np.int32]
+Rows = NDArray[np.int64]
 
 # BM25 (Robertson and Zaragoza 2009). Lengths count in full (b = 1): what somebody says in two lines about a thing is
-# more about it than a page that mentions it. Measured in docs/decisions/0009.
-K1 = 1.2
+# more about it than a page that mentions it. Both constants are measured in docs/decisions/0009.
+K1 = 3.0
 B = 1.0
 
 TYPES = tuple(MemoryType)
 TIERS = tuple(TrustTier)
 NO_CODE = -1
+_TOKENS = ("w", "h", "s")
 
 
 @dataclass(slots=True)
@@ -41,47 +44,54 @@ class Columns:
     observed: list[float] = field(default_factory=list)  # seconds since 1970
     sessions: list[str | None] = field(default_factory=list)
     subjects: list[str | None] = field(default_factory=list)
-    speakers: list[int] = field(default_factory=list)
     search_texts: list[str] = field(default_factory=list)
-    vectors: list[Floats | None] = field(default_factory=list)
+    vectors: list[Halves | None] = field(default_factory=list)
+    """One row per passage."""
     entities: list[Sequence[int]] = field(default_factory=list)
+    """Entities that somebody linked; those that the rules find stand in the search text."""
 
 
 class Postings:
-    """For each term the rows that have it and how often; built once."""
+    """For each word of the search texts the rows that have it and how often, and the words of each row."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self.terms: dict[str, int] = {}
+        self.numbers: dict[str, int] = {}
+        size = max(len(texts), 1)
         rows: list[int] = []
-        terms: list[int] = []
-        lengths = np.zeros(len(texts), dtype=np.float32)
+        words: list[int] = []
+        self.lengths = np.zeros(len(texts), dtype=np.float32)
         for row, text in enumerate(texts):
-            words = text.split()
-            lengths[row] = len(words)
-            rows += [row] * len(words)
-            terms += [self.terms.setdefault(word, len(self.terms)) for word in words]
-        keys = np.array(terms, dtype=np.int64) * max(len(texts), 1) + np.array(rows, dtype=np.int64)
+            found = text.split()
+            self.lengths[row] = sum(word.startswith(_TOKENS) for word in found)
+            rows += [row] * len(found)
+            words += [self.numbers.setdefault(word, len(self.numbers)) for word in found]
+        keys = np.array(words, dtype=np.int64) * size + np.array(rows, dtype=np.int64)
         unique, counts = np.unique(keys, return_counts=True)
-        self.lengths = lengths
-        self.rows: Rows = (unique % max(len(texts), 1)).astype(np.int32)
-        self.counts: Floats = counts.astype(np.float32)
-        self.starts = np.searchsorted(unique // max(len(texts), 1), np.arange(len(self.terms) + 1))
+        of_word = unique // size
+        self.rows = (unique % size).astype(np.int32)
+        self.counts = counts.astype(np.float32)
+        self.starts = np.searchsorted(of_word, np.arange(len(self.numbers) + 1))
+        by_row = np.argsort(self.rows, kind="stable")
+        self._words = of_word[by_row].astype(np.int32)
+        self._word_starts = np.searchsorted(self.rows[by_row], np.arange(len(texts) + 1))
 
-    def of(self, term: str) -> tuple[Rows, Floats] | None:
-        if (number := self.terms.get(term)) is None:
+    def of(self, word: str) -> tuple[NDArray[np.int32], Floats] | None:
+        if (number := self.numbers.get(word)) is None:
             return None
         part = slice(self.starts[number], self.starts[number + 1])
         return self.rows[part], self.counts[part]
 
+    @cached_property
+    def spelled(self) -> list[str]:
+        return list(self.numbers)
+
+    def words_of(self, row: int) -> list[str]:
+        return [self.spelled[n] for n in self._words[self._word_starts[row] : self._word_starts[row + 1]]]
+
     @property
     def nbytes(self) -> int:
-        return (
-            self.rows.nbytes
-            + self.counts.nbytes
-            + self.starts.nbytes
-            + self.lengths.nbytes
-            + 110 * len(self.terms)
-        )
+        arrays = (self.rows, self.counts, self.starts, self.lengths, self._words, self._word_starts)
+        return sum(array.nbytes for array in arrays) + 118 * len(self.numbers)
 
 
 class Segment:
@@ -95,22 +105,45 @@ class Segment:
         self.tiers = np.array([TIERS.index(TrustTier(t)) for t in columns.tiers], dtype=np.int8)
         self.confidences = np.array(columns.confidences, dtype=np.float32)
         self.observed = np.array(columns.observed, dtype=np.float64)
-        self.speakers = np.array(columns.speakers, dtype=np.int8)
         self.sessions, self.session_codes = _coded(columns.sessions)
         self.subjects, self.subject_codes = _coded(columns.subjects)
         self.postings = Postings(columns.search_texts)
-        self.vectors = np.zeros((size, dim), dtype=np.float32)
-        self.has_vector = np.zeros(size, dtype=np.bool_)
-        for row, vector in enumerate(columns.vectors):
-            if vector is not None and len(vector) == dim:
-                self.vectors[row] = vector
-                self.has_vector[row] = True
-        self.entities_of = [np.array(every, dtype=np.int64) for every in columns.entities]
-        rows_of: dict[int, list[int]] = {}
-        for row, every in enumerate(columns.entities):
+        self.is_fact = self._marked(signals.FACT)
+        self.is_instruction = self._marked(signals.INSTRUCTION)
+        self.is_preference = self._marked(signals.PREFERENCE)
+        self.voice = np.zeros(size, dtype=np.float32)
+        for level in range(-signals.VOICE_STEPS, signals.VOICE_STEPS + 1):
+            marked = self._marked(f"{signals.VOICE}{level + signals.VOICE_STEPS}")
+            self.voice[marked] = level / signals.VOICE_STEPS
+        self._take_vectors(columns.vectors, dim)
+        self.entities_of = {row: every for row, every in enumerate(columns.entities) if len(every)}
+        self.rows_of_entity: dict[int, list[int]] = {}
+        for row, every in self.entities_of.items():
             for entity in every:
-                rows_of.setdefault(entity, []).append(row)
-        self.rows_of_entity = {entity: np.array(rows, dtype=np.int32) for entity, rows in rows_of.items()}
+                self.rows_of_entity.setdefault(entity, []).append(row)
+
+    def _marked(self, mark: str) -> Mask:
+        marked = np.zeros(len(self.memory_ids), dtype=np.bool_)
+        if (found := self.postings.of(mark)) is not None:
+            marked[found[0]] = True
+        return marked
+
+    def _take_vectors(self, vectors: Sequence[Halves | None], dim: int) -> None:
+        """Keep the mean of every memory's passages, and the passages of those that have several."""
+        self.means = np.zeros((len(vectors), dim), dtype=np.float32)
+        self.has_vector = np.zeros(len(vectors), dtype=np.bool_)
+        counts = np.zeros(len(vectors), dtype=np.int64)
+        parts: list[Halves] = []
+        for row, passages in enumerate(vectors):
+            if passages is None or passages.shape[1] != dim:
+                continue
+            self.has_vector[row] = True
+            self.means[row] = passages.mean(axis=0, dtype=np.float32)
+            if len(passages) > 1:
+                counts[row] = len(passages)
+                parts.append(passages)
+        self.passages: Halves = np.concatenate(parts) if parts else np.zeros((0, dim), dtype=np.float16)
+        self.passage_starts = np.concatenate([[0], np.cumsum(counts)])
 
     def __len__(self) -> int:
         return len(self.memory_ids)
@@ -118,10 +151,8 @@ class Segment:
     @cached_property
     def nbytes(self) -> int:
         """About what the segment holds in memory."""
-        arrays = self.vectors.nbytes + 30 * len(self)
-        links = sum(a.nbytes + 112 for a in self.entities_of) + sum(
-            a.nbytes + 180 for a in self.rows_of_entity.values()
-        )
+        arrays = self.means.nbytes + self.passages.nbytes + 45 * len(self)
+        links = 200 * (len(self.entities_of) + len(self.rows_of_entity))
         return arrays + links + self.postings.nbytes + 190 * len(self)
 
 
@@ -163,8 +194,9 @@ class Corpus:
             return Corpus(self.segments, alive)
         return Corpus([*self.segments, segment], [*alive, np.ones(len(segment), dtype=np.bool_)])
 
-    def masked(self, keep: Sequence[Mask]) -> "Corpus":
-        return Corpus(self.segments, [a & k for a, k in zip(self.alive, keep, strict=True)])
+    def __len__(self) -> int:
+        """Rows, dead ones included."""
+        return int(self.offsets[-1])
 
     @cached_property
     def mask(self) -> Mask:
@@ -177,36 +209,47 @@ class Corpus:
 
     @cached_property
     def types(self) -> NDArray[np.int8]:
-        return np.concatenate([s.types for s in self.segments])
+        return self._joined(lambda s: s.types)
 
     @cached_property
     def tiers(self) -> NDArray[np.int8]:
-        return np.concatenate([s.tiers for s in self.segments])
+        return self._joined(lambda s: s.tiers)
 
     @cached_property
     def confidences(self) -> Floats:
-        return np.concatenate([s.confidences for s in self.segments])
+        return self._joined(lambda s: s.confidences)
 
     @cached_property
     def observed(self) -> NDArray[np.float64]:
-        return np.concatenate([s.observed for s in self.segments])
+        return self._joined(lambda s: s.observed)
 
     @cached_property
-    def speakers(self) -> NDArray[np.int8]:
-        return np.concatenate([s.speakers for s in self.segments])
+    def is_fact(self) -> Mask:
+        return self._joined(lambda s: s.is_fact)
 
     @cached_property
-    def has_speakers(self) -> bool:
-        return bool(self.speakers.any())
+    def is_instruction(self) -> Mask:
+        return self._joined(lambda s: s.is_instruction)
 
     @cached_property
-    def has_vector(self) -> Mask:
-        return np.concatenate([s.has_vector for s in self.segments])
+    def is_preference(self) -> Mask:
+        return self._joined(lambda s: s.is_preference)
+
+    @cached_property
+    def voice(self) -> Floats:
+        return self._joined(lambda s: s.voice)
+
+    @cached_property
+    def lengths(self) -> Floats:
+        """Tokens of each row."""
+        return self._joined(lambda s: s.postings.lengths)
 
     @cached_property
     def average_length(self) -> float:
-        lengths = np.concatenate([s.postings.lengths for s in self.segments])
-        return float(lengths[self.mask].mean()) if self.size else 1.0
+        return max(float(self.lengths[self.mask].mean()), 1.0) if self.size else 1.0
+
+    def _joined(self, part: Callable[[Segment], Any]) -> Any:
+        return np.concatenate([part(segment) for segment in self.segments])
 
     def memory_id(self, row: int) -> str:
         segment, local = self._place(row)
@@ -220,18 +263,16 @@ class Corpus:
                 return row + int(self.offsets[number])
         return None
 
-    def session_of(self, row: int) -> str | None:
+    def words_of(self, row: int) -> list[str]:
+        """The distinct words of a row's search text, marks included."""
         segment, local = self._place(row)
-        code = segment.session_codes[local]
-        return next((name for name, number in segment.sessions.items() if number == code), None)
-
-    def vector_of(self, row: int) -> Floats:
-        segment, local = self._place(row)
-        return segment.vectors[local]
+        return segment.postings.words_of(local)
 
     def _place(self, row: int) -> tuple[Segment, int]:
         number = int(np.searchsorted(self.offsets, row, side="right")) - 1
         return self.segments[number], row - int(self.offsets[number])
+
+    # Filters
 
     def of_session(self, session_id: str | None) -> Mask:
         """Rows of a session; None: rows of no session."""
@@ -247,52 +288,108 @@ class Corpus:
             parts.append(getattr(segment, codes) == code)
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.bool_)
 
-    def cosines(self, query: Floats) -> Floats:
-        """Cosine of every row with a unit vector; 0 where a row has no vector."""
+    # Meaning
+
+    @cached_property
+    def has_vector(self) -> Mask:
+        return self._joined(lambda s: s.has_vector)
+
+    def means_with(self, query: Floats) -> Floats:
+        """Mean cosine of every row's passages with a unit vector; 0 where a row has no vector."""
         parts = [
-            s.vectors @ query if s.vectors.shape[1] == len(query) else np.zeros(len(s), np.float32)
+            s.means @ query if s.means.shape[1] == len(query) else np.zeros(len(s), np.float32)
             for s in self.segments
         ]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
-    def document_frequency(self, term: str) -> int:
-        """Rows with a term, dead ones of old segments included: they are few between two rebuilds."""
-        return sum(len(found[0]) for s in self.segments if (found := s.postings.of(term)) is not None)
-
-    def idf(self, term: str) -> float:
-        """ln(1 + (N - n + ½) / (n + ½)), which is never negative."""
-        total = int(self.offsets[-1])
-        having = self.document_frequency(term)
-        return math.log(1 + (total - having + 0.5) / (having + 0.5))
-
-    def lexical(self, terms: Sequence[str]) -> Floats:
-        """BM25 of every row for distinct terms, as a share of what a row could reach: 0 … 1."""
-        scores = np.zeros(int(self.offsets[-1]), dtype=np.float32)
-        weights = {term: self.idf(term) for term in terms}
-        reachable = sum(weights.values()) * (K1 + 1)
-        if not reachable:
-            return scores
+    def best_with(self, query: Floats, rows: NDArray[np.intp], means: Floats) -> Floats:
+        """Cosine of the best passage of each of the `rows`; their mean where there is but one."""
+        best = means[rows].copy()
         for segment, offset in zip(self.segments, self.offsets[:-1], strict=True):
-            for term, weight in weights.items():
-                if (found := segment.postings.of(term)) is None:
-                    continue
-                rows, counts = found
-                length = segment.postings.lengths[rows] / self.average_length
-                part = weight * counts * (K1 + 1) / (counts + K1 * (1 - B + B * length))
-                scores[rows + offset] += part.astype(np.float32)
-        return scores / np.float32(reachable)
+            inside = np.flatnonzero((rows >= offset) & (rows < offset + len(segment)))
+            local = rows[inside] - offset
+            counts = segment.passage_starts[local + 1] - segment.passage_starts[local]
+            inside, local, counts = inside[counts > 0], local[counts > 0], counts[counts > 0]
+            if not len(local) or segment.passages.shape[1] != len(query):
+                continue
+            firsts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+            places = np.repeat(segment.passage_starts[local] - firsts, counts) + np.arange(counts.sum())
+            cosines = segment.passages[places].astype(np.float32) @ query
+            best[inside] = np.maximum.reduceat(cosines, firsts)
+        return best
 
-    def rows_of_entities(self, entities: Iterable[int]) -> Mapping[int, Rows]:
-        """Alive rows by entity, for entities that have any."""
-        found: dict[int, list[Rows]] = {}
-        for segment, mask, offset in zip(self.segments, self.alive, self.offsets[:-1], strict=True):
-            for entity in entities:
-                if (rows := segment.rows_of_entity.get(entity)) is not None:
-                    rows = rows[mask[rows]]
-                    if len(rows):
-                        found.setdefault(entity, []).append(rows + np.int32(offset))
-        return {entity: np.concatenate(parts) for entity, parts in found.items()}
-
-    def entities_of(self, row: int) -> NDArray[np.int64]:
+    def mean_of(self, row: int) -> Floats:
         segment, local = self._place(row)
-        return segment.entities_of[local]
+        return segment.means[local]
+
+    # Words
+
+    def postings(self, word: str) -> tuple[Rows, Floats]:
+        """Rows that have a word and how often, dead ones of old segments included: they are few."""
+        rows, counts = [], []
+        for segment, offset in zip(self.segments, self.offsets[:-1], strict=True):
+            if (found := segment.postings.of(word)) is not None:
+                rows.append(found[0] + offset)
+                counts.append(found[1])
+        if not rows:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        return np.concatenate(rows), np.concatenate(counts)
+
+    def idf(self, having: int) -> float:
+        """ln(1 + (N - n + ½) / (n + ½)) for a word that n rows have; never negative."""
+        return math.log(1 + (len(self) - having + 0.5) / (having + 0.5))
+
+    def lexical(self, terms: Mapping[str, int]) -> Floats:
+        """BM25 of every row for terms and how often the query has them, as a share of what a row could reach with
+        those that occur in the corpus: 0 … 1.
+        """
+        scores = np.zeros(len(self), dtype=np.float32)
+        reachable = 0.0
+        for term, times in terms.items():
+            rows, counts = self.postings(term)
+            if not len(rows):
+                continue
+            weight = times * self.idf(len(rows)) * (K1 + 1)
+            norm = K1 * (1 - B + B * self.lengths[rows] / self.average_length)
+            scores[rows] += (weight * counts / (counts + norm)).astype(np.float32)
+            reachable += weight
+        return scores / np.float32(reachable) if reachable else scores
+
+    def coverage(self, terms: Mapping[str, int]) -> Floats:
+        """The share of the query's terms, by rarity, that each row has; terms that no row has count as the rarest."""
+        scores = np.zeros(len(self), dtype=np.float32)
+        reachable = 0.0
+        for term in terms:
+            rows, _ = self.postings(term)
+            weight = self.idf(len(rows))
+            scores[rows] += weight
+            reachable += weight
+        return scores / np.float32(reachable) if reachable else scores
+
+    # Names and links
+
+    def rows_named(self, name: str) -> Rows:
+        """Rows that carry a token as a name; a weak one counts where some row carries it strongly."""
+        strong, _ = self.postings(signals.STRONG + name)
+        if not len(strong):
+            return strong
+        weak, _ = self.postings(signals.WEAK + name)
+        return np.concatenate([strong, weak])
+
+    @cached_property
+    def has_links(self) -> bool:
+        """Whether anybody linked anything."""
+        return any(segment.entities_of for segment in self.segments)
+
+    def rows_of_entity(self, entity: int) -> Rows:
+        """Rows that somebody linked to an entity."""
+        found = [
+            offset + row
+            for segment, offset in zip(self.segments, self.offsets[:-1], strict=True)
+            for row in segment.rows_of_entity.get(entity, ())
+        ]
+        return np.array(found, dtype=np.int64)
+
+    def entities_of(self, row: int) -> Sequence[int]:
+        segment, local = self._place(row)
+        return segment.entities_of.get(local, ())

@@ -1,62 +1,81 @@
-"""Ranking a corpus for a query: channels, fusion, bounded priors, floor, diversity. Pure functions over arrays.
+"""Ranking a corpus for a query: channels, links, priors, cut, diversity. Pure functions over arrays.
 
-Relevance is a sum of three channels that all lie in 0 … 1: the cosine with the query, the share of the reachable BM25
-score, and closeness in the graph of entities. Sums of such scores ranked as well as ranks did and, unlike ranks, say
-when nothing is relevant (docs/decisions/0009 has the measurements). Priors only multiply, within narrow bounds, so
-that relevance always dominates.
+What a memory is worth for a query is a sum in units of cosine: closeness of meaning, the share of the reachable BM25
+score, and the share of the query's names that it carries. A fact without evidence of its own may owe its place to a
+link, a rare name it shares with a good one. Absolute sums rank as well as ranks do and, unlike ranks, say when
+nothing is relevant. docs/decisions/0009 has the measurements behind every constant.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memoria import decay
 from memoria.corpus import Corpus, Floats, Mask, largest
-from memoria.speakers import ASSISTANT, NOBODY
+from memoria.linking import links
+from memoria.signals import Names
 
 Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What each stage counts. Tuned on conversations and short facts; every one is switched off in bench/beam.py's
-    ablation."""
+    """What each stage counts; 0 switches it off. bench/beam.py and bench/scenarios.py show what each is good for."""
 
     dense: float = 1.0
-    lexical: float = 1.0
-    entity: float = 0.5
-    # The message before a hit in its conversation gets this share of the hit's relevance.
-    neighbour: float = 0.3
-    neighbours: int = 10
-    # How much of the score the priors can take away.
-    trust: float = 0.15
-    fresh: float = 0.1
-    speaker: float = 0.1
+    lexical: float = 0.7
+    entity: float = 0.25
+    # Share of the mean over a memory's passages in its closeness; the rest is the best passage.
+    whole: float = 0.5
+    # A linked fact gets this share, per hop, of what it is linked to.
+    link: float = 0.7
+    # Tone: own statements before advice; a few standing instructions and preferences.
+    voice: float = 0.05
+    instruction: float = 0.20
+    preference: float = 0.10
+    tone_places: int = 3
+    # Multipliers: how much of the score they can take away.
+    trust: float = 0.1
+    fresh: float = 0.05
     session: float = 0.1
     time: float = 0.3
-    order: float = 0.2
-    # Below this relevance a memory is no answer, nor is one below this share of the best.
-    floor: float = 0.25
-    gap: float = 0.3
+    # Asked for the present or the past: what the last, or first, of the good ones gets more than the other end.
+    order: float = 0.15
+    # Of two facts that say nearly the same the older loses this.
+    outdated: float = 0.05
+    outdated_alike: float = 0.6
+    # No answer when the best evidence is below `nothing`, unless somebody has so much of the query's words; nobody
+    # answers below `floor`.
+    nothing: float = 0.25
+    worded: float = 0.6
+    floor: float = 0.08
+    # Below this share of the best a memory is no answer: messages, facts, facts without the query's names, linked.
+    gap: float = 0.30
+    gap_fact: float = 0.45
+    gap_unnamed: float = 0.65
+    gap_linked: float = 0.25
     # From this cosine on two results say the same.
     alike: float = 0.97
 
 
 DEFAULT = Weights()
+# Memories whose single passages are compared; all where there are fewer than twice as many.
+CLOSE_LOOK = 200
+# From this top_k on facts are cut as mildly as messages; up to half of it strictly.
+BROAD = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A query as ranking sees it. `entities` are the ids of the things it names; `window` is in seconds since
-    1970.
-    """
+    """A query as ranking sees it. `window` is in seconds since 1970; `entities` are ids of things it names."""
 
     now: float
     vector: Floats | None = None
     terms: Sequence[str] = ()
+    names: Names = Names(frozenset(), frozenset())  # noqa: RUF009  immutable
     entities: Sequence[int] = ()
     session_id: str | None = None
     window: tuple[float | None, float | None] | None = None
@@ -95,183 +114,233 @@ def rank(
     feedback: Feedback = lambda _: {},
     weights: Weights = DEFAULT,
 ) -> Ranked:
-    """The best `top_k` of the allowed rows, best first. Fewer, or none, when little or nothing is relevant."""
+    """The best `top_k` of the allowed rows, best first. Fewer, or none, when little or nothing is relevant.
+
+    `feedback` gives multipliers by memory id for some of the best; ids it leaves out count as they are.
+    """
     allowed = allowed & corpus.mask
     if top_k < 1 or not allowed.any():
         return Ranked([], {})
-    channels = _channels(corpus, question, weights)
-    relevance: Scores = sum(channels.values(), np.zeros(len(allowed)))
-    relevance[~allowed] = 0.0
-    channels["neighbour"] = _neighbours(corpus, relevance, allowed, weights)
-    relevance = relevance + channels["neighbour"]
-    best = float(relevance.max(initial=0.0))
-    floor = max(weights.floor, weights.gap * best)
-    candidates = np.flatnonzero(relevance >= floor)
-    dropped = {"below the floor": int(np.count_nonzero(relevance > 0) - len(candidates))}
-    if not len(candidates):
-        return Ranked([], dropped)
-    priors = _priors(corpus, question, candidates, relevance, weights)
-    scores = relevance[candidates] * np.prod(list(priors.values()), axis=0)
+    channels = _channels(corpus, question, allowed, weights)
+    evidence: Scores = sum(channels.values(), np.zeros(len(corpus)))
+    candidates = int(np.count_nonzero(evidence[allowed] > 0))
+    if not _is_answerable(corpus, question, evidence, allowed, weights):
+        return Ranked([], {"below the floor": candidates} if candidates else {})
+    linked = links(corpus, evidence, question.terms, allowed, weights.link)
+    relevance = np.maximum(evidence, linked)
+    priors = _tone(corpus, relevance, evidence, allowed, weights)
+    multipliers = _multipliers(corpus, question, weights)
+    scores = (relevance + sum(priors.values(), np.zeros(len(corpus)))) * np.prod(
+        list(multipliers.values()), axis=0
+    )
+    scores[~allowed] = 0.0
+    priors["order"] = _ordered(corpus, question.order, scores, weights)
+    scores = scores + priors["order"]
+    if question.order != "first":
+        priors["outdated"] = _outdated(corpus, scores, weights)
+        scores = scores + priors["outdated"]
     order = largest(scores, max(3 * top_k, 50))
-    opinions = feedback([corpus.memory_id(int(candidates[i])) for i in order])
-    hits = []
-    for i in order:
-        row = int(candidates[i])
-        memory_id = corpus.memory_id(row)
-        opinion = opinions.get(memory_id, 1.0)
-        hits.append(
-            Hit(
-                row=row,
-                memory_id=memory_id,
-                score=float(scores[i]) * opinion,
-                relevance=float(relevance[row]),
-                channels={name: float(values[row]) for name, values in channels.items()},
-                priors={name: float(values[i]) for name, values in priors.items()} | {"feedback": opinion},
-            )
+    order = order[allowed[order]]
+    opinions = feedback([corpus.memory_id(int(row)) for row in order])
+    for row in order:
+        scores[row] *= opinions.get(corpus.memory_id(int(row)), 1.0)
+    order = order[np.lexsort((order, -scores[order]))]
+    kept = _cut(corpus, order, scores, evidence, linked, _named_share(channels, weights), top_k, weights)
+    dropped = {"below the floor": candidates - len(kept)} if len(kept) < min(candidates, len(order)) else {}
+    distinct = _diverse(corpus, kept, weights)
+    dropped["alike"] = len(kept) - len(distinct)
+    dropped["beyond top_k"] = max(0, len(distinct) - top_k)
+    channels["entity"] = np.maximum(channels["entity"], linked)
+    hits = [
+        Hit(
+            row=int(row),
+            memory_id=corpus.memory_id(int(row)),
+            score=float(scores[row]),
+            relevance=float(relevance[row]),
+            channels={name: float(values[row]) for name, values in channels.items()},
+            priors={name: float(values[row]) for name, values in (multipliers | priors).items()}
+            | {"feedback": opinions.get(corpus.memory_id(int(row)), 1.0)},
         )
-    hits.sort(key=lambda hit: (-hit.score, hit.memory_id))
-    kept = _diverse(corpus, hits, weights)
-    dropped["alike"] = len(hits) - len(kept)
-    dropped["beyond top_k"] = max(0, len(kept) - top_k)
-    kept = kept[:top_k]
-    _number(kept, channels)
-    return Ranked(kept, {reason: count for reason, count in dropped.items() if count > 0})
+        for row in distinct[:top_k]
+    ]
+    _number(hits, channels, allowed)
+    return Ranked(hits, {reason: count for reason, count in dropped.items() if count > 0})
 
 
-def _channels(corpus: Corpus, question: Question, weights: Weights) -> dict[str, Scores]:
-    size = int(corpus.offsets[-1])
-    dense = np.zeros(size)
+def _is_answerable(
+    corpus: Corpus, question: Question, evidence: Scores, allowed: Mask, weights: Weights
+) -> bool:
+    """Whether anything is near enough to the query to be an answer at all."""
+    if float(evidence[allowed].max()) >= weights.nothing:
+        return True
+    covered = corpus.coverage(Counter(question.terms))[allowed]
+    return float(covered.max(initial=0.0)) >= weights.worded
+
+
+def _channels(corpus: Corpus, question: Question, allowed: Mask, weights: Weights) -> dict[str, Scores]:
+    lexical = np.zeros(len(corpus))
+    if weights.lexical:
+        lexical = corpus.lexical(Counter(question.terms)).astype(np.float64)
+    dense = np.zeros(len(corpus))
     if question.vector is not None and weights.dense:
-        dense = np.maximum(corpus.cosines(question.vector), 0).astype(np.float64)
-    lexical = corpus.lexical(question.terms).astype(np.float64) if weights.lexical else np.zeros(size)
-    channels = {"dense": weights.dense * dense, "lexical": weights.lexical * lexical}
-    if weights.entity:
-        channels["entity"] = weights.entity * entity_scores(
-            corpus, question.entities, channels["dense"] + channels["lexical"]
-        )
-    return channels
-
-
-def entity_scores(
-    corpus: Corpus, entities: Sequence[int], relevance: Scores, hops: int = 2, fan: int = 3
-) -> Scores:
-    """Closeness to the query's things: 1 for a memory that is about all of them, less over one and two hops.
-
-    A hop goes from the best memories reached so far to their other entities, and on to the memories about those. An
-    entity counts the more the fewer memories it has.
-    """
-    scores = np.zeros(int(corpus.offsets[-1]))
-    if not len(entities):
-        return scores
-    total = max(corpus.size, 2)
-    seen = set(entities)
-    reach = dict.fromkeys(entities, 1.0)
-    for hop in range(hops + 1):
-        rows_of = corpus.rows_of_entities(reach)
-        if not rows_of:
-            break
-        step = np.zeros_like(scores)
-        for entity, rows in rows_of.items():
-            rarity = np.log(1 + total / len(rows)) / np.log(1 + total)
-            step[rows] += reach[entity] * rarity
-        step /= max(float(step.max()), 1e-9)
-        scores = np.maximum(scores, step * 0.6**hop)
-        best = largest(step * (0.5 + relevance), fan * (hop + 1))
-        reach = {}
-        for row in best[step[best] > 0]:
-            for entity in corpus.entities_of(int(row)):
-                if entity not in seen:
-                    reach[int(entity)] = max(reach.get(int(entity), 0.0), float(step[row]))
-        seen.update(reach)
-    return scores
-
-
-def _neighbours(corpus: Corpus, relevance: Scores, allowed: Mask, weights: Weights) -> Scores:
-    """Give the message before a hit a share of its relevance: the question that an answer answers."""
-    extra = np.zeros_like(relevance)
-    if not weights.neighbour:
-        return extra
-    if not corpus.has_speakers:
-        return extra
-    best = largest(relevance, weights.neighbours)
-    for row in best[relevance[best] > 0]:
-        before = _before(corpus, int(row), allowed)
-        if before is not None:
-            extra[before] = max(extra[before], weights.neighbour * relevance[row])
-    return extra
-
-
-def _before(corpus: Corpus, row: int, allowed: Mask) -> int | None:
-    """The line before this one in its conversation: of a speaker too, and of the same session or of none like it."""
-    if corpus.speakers[row] == NOBODY:
-        return None
-    lines = corpus.of_session(corpus.session_of(row)) & (corpus.speakers != NOBODY) & allowed
-    rows = np.flatnonzero(lines & (corpus.observed <= corpus.observed[row]))
-    mine = (float(corpus.observed[row]), corpus.memory_id(row))
-    times = corpus.observed[rows]
-    for moment in np.unique(times)[::-1][:2]:
-        earlier = [r for r in rows[times == moment] if (float(moment), corpus.memory_id(int(r))) < mine]
-        if earlier:
-            return int(max(earlier, key=lambda r: corpus.memory_id(int(r))))
-    return None
-
-
-def _priors(
-    corpus: Corpus, question: Question, rows: NDArray[np.int64], relevance: Scores, weights: Weights
-) -> dict[str, Any]:
-    """Multipliers per candidate, each within its weight of 1."""
-    age = (question.now - corpus.observed[rows]) / decay.DAY
-    trust = decay.effective_confidence(corpus.confidences[rows], corpus.tiers[rows], age)
-    fresh = decay.freshness(corpus.types[rows], age)
-    priors = {
-        "trust": 1 - weights.trust * (1 - trust),
-        "fresh": 1 - weights.fresh * (1 - fresh),
-        "speaker": np.where(corpus.speakers[rows] == ASSISTANT, 1 - weights.speaker, 1.0),
+        dense = _closeness(corpus, question.vector, lexical, allowed, weights)
+    return {
+        "dense": weights.dense * dense,
+        "lexical": weights.lexical * lexical,
+        "entity": weights.entity * _named(corpus, question) if weights.entity else np.zeros(len(corpus)),
     }
-    if question.session_id is not None:
-        same, free = corpus.of_session(question.session_id)[rows], corpus.of_session(None)[rows]
-        priors["session"] = np.where(same, 1 + weights.session, np.where(free, 1 + weights.session / 4, 1.0))
-    if question.window is not None:
-        start, end = question.window
-        inside = np.ones(len(rows), dtype=np.bool_)
-        if start is not None:
-            inside &= corpus.observed[rows] >= start
-        if end is not None:
-            inside &= corpus.observed[rows] < end
-        priors["time"] = np.where(inside, 1.0, 1 - weights.time)
-    if question.order is not None:
-        priors["order"] = _ordered(corpus, question.order, rows, relevance, weights)
+
+
+def _closeness(corpus: Corpus, query: Floats, lexical: Scores, allowed: Mask, weights: Weights) -> Scores:
+    """Half the best passage, half all of them; single passages only of those that look good from afar."""
+    means = corpus.means_with(query)
+    promising = np.flatnonzero(allowed)
+    if len(promising) > 2 * CLOSE_LOOK:
+        from_afar = means[promising] + weights.voice * corpus.voice[promising]
+        close = largest(from_afar, CLOSE_LOOK)
+        worded = largest(lexical[promising], CLOSE_LOOK)
+        promising = promising[np.union1d(close, worded)]
+    best = means.copy()
+    best[promising] = corpus.best_with(query, promising, means)
+    return np.maximum((1 - weights.whole) * best + weights.whole * means, 0.0).astype(np.float64)
+
+
+def _named(corpus: Corpus, question: Question) -> Scores:
+    """The share of the query's names, by rarity, that a row carries: a fact as a name, a message in any way."""
+    scores = np.zeros(len(corpus))
+    reachable = 0.0
+    wanted = [*sorted(question.names.strong | question.names.weak)]
+    for name in wanted:
+        having, _ = corpus.postings(name)
+        named = corpus.rows_named(name)
+        if not len(having) or (name not in question.names.strong and not len(named)):
+            continue
+        carries = np.zeros(len(corpus), dtype=np.bool_)
+        carries[having] = ~corpus.is_fact[having]
+        carries[named] = True
+        weight = corpus.idf(len(having))
+        scores[carries] += weight
+        reachable += weight
+    for entity in question.entities:
+        if len(rows := np.unique(corpus.rows_of_entity(entity))):
+            weight = corpus.idf(len(rows))
+            scores[rows] += weight
+            reachable += weight
+    for qualifier in question.names.qualifiers if reachable else ():
+        having, _ = corpus.postings(qualifier)
+        if len(having):
+            weight = corpus.idf(len(having))
+            scores[having] += weight
+            reachable += weight
+    return np.minimum(scores / reachable, 1.0) if reachable else scores
+
+
+def _named_share(channels: Mapping[str, Scores], weights: Weights) -> Scores:
+    return channels["entity"] / weights.entity if weights.entity else channels["entity"]
+
+
+def _tone(
+    corpus: Corpus, relevance: Scores, evidence: Scores, allowed: Mask, weights: Weights
+) -> dict[str, Scores]:
+    """Small sums for how a memory speaks. Instructions and preferences lift only the best few that are to the point:
+    a store full of them must not bury everything else.
+    """
+    least = weights.gap * float(evidence[allowed].max())
+    priors: dict[str, Scores] = {"voice": np.where(relevance > 0, weights.voice * corpus.voice, 0.0)}
+    for name, marked, weight in (
+        ("instruction", corpus.is_instruction, weights.instruction),
+        ("preference", corpus.is_preference, weights.preference),
+    ):
+        priors[name] = np.zeros(len(corpus))
+        rows = np.flatnonzero(marked & allowed & (evidence >= least))
+        priors[name][rows[largest(evidence[rows], weights.tone_places)]] = weight
     return priors
 
 
-def _ordered(
-    corpus: Corpus, order: str, rows: NDArray[np.int64], relevance: Scores, weights: Weights
-) -> Scores:
-    """Prefer the late or the early among those that answer about equally well."""
-    factor = np.full(len(rows), 1 - weights.order / 2)
-    near = np.flatnonzero(relevance[rows] >= 0.6 * relevance[rows].max())
-    times = corpus.observed[rows][near]
-    place = np.argsort(np.argsort(times if order == "latest" else -times, kind="stable"), kind="stable")
-    factor[near] = 1 - weights.order * (1 - place / max(len(near) - 1, 1))
-    return factor
+def _multipliers(corpus: Corpus, question: Question, weights: Weights) -> dict[str, Scores]:
+    """Factors per row, each within its weight of 1."""
+    age = (question.now - corpus.observed) / decay.DAY
+    trust = decay.effective_confidence(corpus.confidences, corpus.tiers, age)
+    fresh = decay.freshness(corpus.types, age)
+    factors = {"trust": 1 - weights.trust * (1 - trust), "fresh": 1 - weights.fresh * (1 - fresh)}
+    if question.session_id is not None:
+        same, free = corpus.of_session(question.session_id), corpus.of_session(None)
+        factors["session"] = np.where(same, 1 + weights.session, np.where(free, 1 + weights.session / 4, 1.0))
+    if question.window is not None:
+        start, end = question.window
+        inside = np.ones(len(corpus), dtype=np.bool_)
+        if start is not None:
+            inside &= corpus.observed >= start
+        if end is not None:
+            inside &= corpus.observed < end
+        factors["time"] = np.where(inside, 1.0, 1 - weights.time)
+    return factors
 
 
-def _diverse(corpus: Corpus, hits: list[Hit], weights: Weights) -> list[Hit]:
+def _ordered(corpus: Corpus, order: str | None, scores: Scores, weights: Weights) -> Scores:
+    """Asked for the present or the past: more for the late or the early among those that answer well."""
+    extra = np.zeros(len(corpus))
+    rows = np.flatnonzero(scores >= 0.4 * scores.max()) if order is not None else np.zeros(0, dtype=np.intp)
+    times = corpus.observed[rows]
+    if len(rows) > 1 and np.ptp(times) > 0.01 * decay.DAY:
+        place = np.argsort(np.argsort(times if order == "latest" else -times, kind="stable"), kind="stable")
+        extra[rows] = weights.order * place / (len(rows) - 1)
+    return extra
+
+
+def _outdated(corpus: Corpus, scores: Scores, weights: Weights) -> Scores:
+    """Of two facts near the top that say nearly the same the older loses a little."""
+    loss = np.zeros(len(corpus))
+    top = [row for row in largest(scores, 12) if corpus.is_fact[row] and corpus.has_vector[row]]
+    if len(top) > 1:
+        means = np.stack([corpus.mean_of(int(row)) for row in top])
+        alike = means @ means.T >= weights.outdated_alike
+        newer = corpus.observed[top][None, :] > corpus.observed[top][:, None]
+        loss[np.array(top)[np.flatnonzero((alike & newer).any(axis=1))]] = -weights.outdated
+    return loss
+
+
+def _cut(
+    corpus: Corpus,
+    order: NDArray[np.intp],
+    scores: Scores,
+    evidence: Scores,
+    linked: Scores,
+    named: Scores,
+    top_k: int,
+    weights: Weights,
+) -> NDArray[np.intp]:
+    """Leave out what is far behind the best: strictly for facts when few results are wanted, mildly for messages."""
+    strictness = min(1.0, max(0.0, 2 * (BROAD - top_k) / BROAD))
+    bar = np.full(len(order), weights.gap)
+    is_fact = corpus.is_fact[order]
+    bar[is_fact] += strictness * (weights.gap_fact - weights.gap)
+    if named.max() > 0.9:  # somebody carries the names of the query; these do not
+        stricter = weights.gap + strictness * (weights.gap_unnamed - weights.gap)
+        bar[is_fact & (named[order] < 0.5)] = stricter
+    best = scores[order].max(initial=0.0)
+    by_link = (linked[order] >= evidence[order]) & (scores[order] >= weights.gap_linked * best)
+    return order[((scores[order] >= bar * best) | by_link) & (scores[order] >= weights.floor)]
+
+
+def _diverse(corpus: Corpus, rows: NDArray[np.intp], weights: Weights) -> NDArray[np.intp]:
     """Of results that say the same keep the best-placed one."""
-    if len(hits) < 2:
-        return hits
-    vectors = np.stack([corpus.vector_of(hit.row) for hit in hits])
-    alike = np.tril(vectors @ vectors.T >= weights.alike, -1)
+    if len(rows) < 2:
+        return rows
+    means = np.stack([corpus.mean_of(int(row)) for row in rows])
+    norms = np.linalg.norm(means, axis=1)
+    means /= np.maximum(norms, 1e-9)[:, None]
+    alike = np.tril(means @ means.T >= weights.alike, -1)
     kept: list[int] = []
-    for place in range(len(hits)):
+    for place in range(len(rows)):
         if not alike[place, kept].any():
             kept.append(place)
-    return [hits[place] for place in kept]
+    return rows[kept]
 
 
-def _number(hits: list[Hit], channels: Mapping[str, Scores]) -> None:
+def _number(hits: list[Hit], channels: Mapping[str, Scores], allowed: Mask) -> None:
     """Say for each hit which place each channel gave it."""
     for name, values in channels.items():
         for hit in hits:
             if values[hit.row] > 0:
-                hit.ranks[name] = 1 + int(np.count_nonzero(values > values[hit.row]))
+                hit.ranks[name] = 1 + int(np.count_nonzero(values[allowed] > values[hit.row]))

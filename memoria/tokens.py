@@ -26,15 +26,24 @@ STOP_WORDS = frozenset(
     " than that the their them then there these they this those through to too under until up us ve very"
     " was we were what when where which while who whom why will with would you your yours".split()
 )
+# Characters that bind a Chinese sentence together or make it a question; pairs of them say as little.
+CJK_STOP = frozenset(
+    "的了是在我们你他她它有没不和与也都就吗呢吧啊这那什么怎哪些谁几为上下个被把对从到会要能很之其及或于请"
+)
+# Longer ones that are made of characters which mean something elsewhere; longest first.
+_CJK_FUNCTION = re.compile(
+    "什么时候|可不可以|为什么|怎么样|是不是|有没有|能不能|要不要|时候|什么|怎么|如何|多少|是否|哪里|哪儿|哪个|哪些|请问|一下"
+)
 
 
 def tokens(text: str) -> list[str]:
     """The tokens of a text, in order, repetitions included."""
     folded = _folded(text)
     found: list[str] = []
-    for run in _CJK.findall(folded):
-        found += run
-        found += [run[i : i + 2] for i in range(len(run) - 1)]
+    for run in _CJK.findall(_CJK_FUNCTION.sub(" ", folded)):
+        found += [character for character in run if character not in CJK_STOP]
+        pairs = (run[i : i + 2] for i in range(len(run) - 1))
+        found += [pair for pair in pairs if not (pair[0] in CJK_STOP and pair[1] in CJK_STOP)]
     for word in _WORD.findall(_CJK.sub(" ", folded)):
         found += _of_word(word)
     return found
@@ -86,17 +95,13 @@ def stem(word: str) -> str:
 
 def encoded(token: str) -> str:
     """Spell a token with lower-case ASCII letters and digits, three or more: no engine's tokenizer, minimum length
-    or stop-word list changes such a word."""
+    or stop-word list changes such a word. The first letter says what it is: w a plain word, s a single character,
+    h anything else."""
     if token.isascii() and token.isalnum() and 2 <= len(token) <= 60:
         return f"w{token}"
-    return f"h{hashlib.blake2b(token.encode(), digest_size=8).hexdigest()}"
-
-
-def search_text(text: str) -> str:
-    """The encoded tokens of a text in one string, to be stored and indexed."""
-    return " ".join(map(encoded, tokens(text)))
+    return f"{'s' if len(token) == 1 else 'h'}{hashlib.blake2b(token.encode(), digest_size=8).hexdigest()}"
 
 
 def search_terms(query: str) -> list[str]:
-    """The distinct encoded tokens of a query, in order."""
-    return list(dict.fromkeys(map(encoded, tokens(query))))
+    """The encoded tokens of a query, in order, repetitions included."""
+    return list(map(encoded, tokens(query)))

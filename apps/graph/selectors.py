@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from apps.graph.models import Entity, MemoryEntityLink
+from memoria.entities import LinkSource
 
 PER_QUERY = 400
 
@@ -35,14 +38,19 @@ def newest_link() -> int:
 
 
 def memories_linked_after(link_id: int) -> set[str]:
-    """Memories that got a link after the given one."""
-    return set(MemoryEntityLink.objects.filter(id__gt=link_id).values_list("memory_id", flat=True))
+    """Memories that somebody linked after the given link."""
+    return set(_said().filter(id__gt=link_id).values_list("memory_id", flat=True))
 
 
-def entities_of_memories(memory_ids: list[str]) -> dict[str, list[int]]:
-    """Entity ids by memory, for those of the given memories that have any."""
+def _said() -> QuerySet[MemoryEntityLink]:
+    """Links that a person or a model made. What the rules find, ranking reads off the search text itself."""
+    return MemoryEntityLink.objects.exclude(source=LinkSource.RULES)
+
+
+def entities_said_of(memory_ids: list[str]) -> dict[str, list[int]]:
+    """Entity ids that somebody linked, by memory, for those of the given memories that have any."""
     found: dict[str, list[int]] = {}
-    rows = MemoryEntityLink.objects.all()
+    rows = _said()
     wanted = set(memory_ids)
     parts = [rows]
     if len(memory_ids) <= 4 * PER_QUERY:

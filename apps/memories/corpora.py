@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.db.models import Count, QuerySet
-from django.db.models.functions import Left, Length
+from django.db.models.functions import Length
 
-from apps.graph.selectors import entities_of_memories, memories_linked_after, newest_link
+from apps.graph.selectors import entities_said_of, memories_linked_after, newest_link
 from apps.memories.models import MAIN_BRANCH, OPEN, Clock, Embedding, Memory, Revision
 from apps.memories.view import MAIN, View
 from apps.tenancy.scope import current_route
-from memoria.corpus import Columns, Corpus, Floats, Segment
-from memoria.speakers import speaker
+from memoria.corpus import Columns, Corpus, Halves, Segment
 
 # Small segments on top of the large one: more make searching slow, fewer make refreshing slow.
 SEGMENTS = 8
@@ -42,7 +41,6 @@ _FIELDS = (
     "subject_id",
     "search_text",
     "embedding_id",
-    "beginning",
 )
 
 
@@ -209,8 +207,7 @@ def _columns(sources: Iterable[QuerySet[Any]], model: str) -> Columns:
     embedding_ids: list[int | None] = []
     seen: set[str] = set()
     for source in sources:
-        rows = source.annotate(beginning=Left("content", 24)).values_list(*_FIELDS)
-        for row in rows.iterator(chunk_size=2_000):
+        for row in source.values_list(*_FIELDS).iterator(chunk_size=2_000):
             if row[0] in seen:
                 continue
             seen.add(row[0])
@@ -223,15 +220,14 @@ def _columns(sources: Iterable[QuerySet[Any]], model: str) -> Columns:
             columns.subjects.append(row[6])
             columns.search_texts.append(row[7])
             embedding_ids.append(row[8])
-            columns.speakers.append(speaker(row[9]))
     vectors = _vectors(embedding_ids, model)
     columns.vectors = [vectors.get(i) if i is not None else None for i in embedding_ids]
-    links = entities_of_memories(columns.memory_ids)
+    links = entities_said_of(columns.memory_ids)
     columns.entities = [links.get(memory_id, ()) for memory_id in columns.memory_ids]
     return columns
 
 
-def _vectors(ids: Sequence[int | None], model: str) -> dict[int, Floats]:
+def _vectors(ids: Sequence[int | None], model: str) -> dict[int, Halves]:
     wanted = sorted({i for i in ids if i is not None})
     if not wanted:
         return {}
@@ -241,10 +237,10 @@ def _vectors(ids: Sequence[int | None], model: str) -> dict[int, Floats]:
     return _decoded(rows.filter(pk__gte=wanted[0], pk__lte=wanted[-1]))
 
 
-def _decoded(rows: QuerySet[Embedding]) -> dict[int, Floats]:
+def _decoded(rows: QuerySet[Embedding]) -> dict[int, Halves]:
     return {
-        pk: np.frombuffer(blob, dtype=np.float16).astype(np.float32)
-        for pk, blob in rows.values_list("pk", "vector").iterator(chunk_size=2_000)
+        pk: np.frombuffer(blob, dtype=np.float16).reshape(-1, dim)
+        for pk, dim, blob in rows.values_list("pk", "dim", "vector").iterator(chunk_size=2_000)
     }
 
 

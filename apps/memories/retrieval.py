@@ -17,8 +17,10 @@ from apps.memories.view import View
 from memoria import ranking
 from memoria.corpus import TYPES, Corpus, Mask
 from memoria.entities import entities
+from memoria.passages import focus
 from memoria.ports import Embedder
-from memoria.ranking import DEFAULT, Hit, Question, Ranked, Weights
+from memoria.ranking import DEFAULT, Hit, Question, Weights
+from memoria.signals import names
 from memoria.temporal import intent
 from memoria.tokens import search_terms
 
@@ -64,14 +66,15 @@ def memories_retrieve(
     fails leaves lexical and entity search, and the explanation says so.
     """
     clock = _Stopwatch()
-    vector, degraded = query_vector(query=query, embedder=embedder)
+    point = focus(query)
+    vector, degraded = query_vector(query=point, embedder=embedder)
     clock.lap("embedding")
     dim = len(vector) if vector is not None else (embedder.dim if embedder is not None else 0)
     corpus = corpus_of(view, model=embedder.model if embedder is not None else "", dim=dim)
     clock.lap("corpus")
-    question = _question(query, now, vector, session_id)
+    question = _question(query, point, now, vector, session_id, has_links=corpus.has_links)
     clock.lap("question")
-    ranked = _rank(corpus, question, query, now, filters, top_k, weights)
+    ranked = ranking.rank(corpus, question, allowed=_allowed(corpus, filters), top_k=top_k, weights=weights)
     clock.lap("ranking")
     found = _hydrated(view, ranked.hits)
     clock.lap("reading")
@@ -85,34 +88,25 @@ def memories_retrieve(
     return Retrieval(found, explanation)
 
 
-def _question(query: str, now: datetime, vector: Any, session_id: str | None) -> Question:
+def _question(
+    query: str, point: str, now: datetime, vector: Any, session_id: str | None, *, has_links: bool
+) -> Question:
     wanted = intent(query, now)
     window = None
     if wanted.window is not None:
         start, end = (moment.timestamp() if moment is not None else None for moment in wanted.window)
         window = (start, end)
-    things = entity_ids(names=[thing.name for thing in entities(query)])
+    things = entity_ids(names=[thing.name for thing in entities(query)]) if has_links else {}
     return Question(
         now=now.timestamp(),
         vector=vector,
-        terms=search_terms(query),
+        terms=search_terms(point),
+        names=names(point),
         entities=list(things.values()),
         session_id=session_id,
         window=window,
         order=wanted.order,
     )
-
-
-def _rank(
-    corpus: Corpus,
-    question: Question,
-    query: str,
-    now: datetime,
-    filters: Filters,
-    top_k: int,
-    weights: Weights,
-) -> Ranked:
-    return ranking.rank(corpus, question, allowed=_allowed(corpus, filters), top_k=top_k, weights=weights)
 
 
 def _allowed(corpus: Corpus, filters: Filters) -> Mask:

@@ -14,13 +14,14 @@ ROWS_PER_READ = 2_000
 
 
 def vectors_of(embedding_ids: Iterable[int]) -> dict[int, Floats]:
-    """Vectors by embedding id."""
+    """One unit vector by embedding id: the direction of the mean of a text's passages."""
     found: dict[int, Floats] = {}
     every = sorted(set(embedding_ids))
     for start in range(0, len(every), ROWS_PER_READ):
         rows = Embedding.objects.filter(pk__in=every[start : start + ROWS_PER_READ])
-        for pk, blob in rows.values_list("pk", "vector"):
-            found[pk] = np.frombuffer(blob, dtype=np.float16).astype(np.float32)
+        for pk, dim, blob in rows.values_list("pk", "dim", "vector"):
+            mean = np.frombuffer(blob, dtype=np.float16).reshape(-1, dim).mean(axis=0, dtype=np.float32)
+            found[pk] = mean / max(float(np.linalg.norm(mean)), 1e-9)
     return found
 
 

@@ -17,7 +17,7 @@ from memoria.drafts import checked_content
 from memoria.errors import NotFound
 from memoria.naming import memory_ids, owner_mark
 from memoria.ports import Embedder
-from memoria.tokens import search_text
+from memoria.signals import search_text
 from memoria.types import INITIAL_CONFIDENCE, TrustTier
 
 

@@ -12,17 +12,19 @@ from apps.tenancy import sql
 from apps.tenancy.scope import release_connection
 from memoria.corpus import Floats
 from memoria.errors import Unavailable
+from memoria.passages import passages
 from memoria.ports import Embedder
 
 log = structlog.get_logger(__name__)
 
-# What a text is about stands at its beginning; more of a long message made finding it worse (docs/decisions/0009).
-EMBEDDED_CHARACTERS = 1_000
+# A sentence that never ends is cut here before it is embedded.
+PASSAGE_CHARACTERS = 2_000
 
 
 @dataclass(slots=True)
 class TextVectors:
-    """Vectors by content hash: those the database has, and fresh ones to be saved within the caller's commit."""
+    """Vectors by content hash: those the database has, and fresh ones, a row per passage, to be saved within the
+    caller's commit."""
 
     model: str = ""
     known: dict[str, int] = field(default_factory=dict)
@@ -39,10 +41,10 @@ class TextVectors:
                 id=first + number,
                 content_hash=text_hash,
                 model=self.model,
-                dim=len(vector),
-                vector=vector.astype(np.float16).tobytes(),
+                dim=vectors.shape[1],
+                vector=vectors.astype(np.float16).tobytes(),
             )
-            for number, (text_hash, vector) in enumerate(self.fresh.items())
+            for number, (text_hash, vectors) in enumerate(self.fresh.items())
         ]
         sql.insert(rows)
         return self.known | {row.content_hash: row.pk for row in rows}
@@ -58,13 +60,20 @@ def vectors_for(*, texts: dict[str, str], embedder: Embedder | None) -> TextVect
     if missing:
         release_connection()  # embedding may take seconds
         try:
-            vectors = embedder.embed([text[:EMBEDDED_CHARACTERS] for text in missing.values()])
+            result.fresh = _embedded(missing, embedder)
         except Unavailable as error:
             log.warning("storing without vectors", reason=str(error), count=len(missing))
             result.failure = str(error)
-        else:
-            result.fresh = dict(zip(missing, vectors, strict=True))
     return result
+
+
+def _embedded(texts: dict[str, str], embedder: Embedder) -> dict[str, Floats]:
+    """One row per passage for every text, all of them in one call."""
+    parts = {text_hash: passages(text) for text_hash, text in texts.items()}
+    every = [passage[:PASSAGE_CHARACTERS] for some in parts.values() for passage in some]
+    vectors = embedder.embed(every)
+    ends = np.cumsum([len(some) for some in parts.values()])
+    return dict(zip(parts, np.split(vectors, ends[:-1]), strict=True))
 
 
 def query_vector(*, query: str, embedder: Embedder | None) -> tuple[Floats | None, str | None]:
@@ -75,7 +84,7 @@ def query_vector(*, query: str, embedder: Embedder | None) -> tuple[Floats | Non
         return None, "the query is blank"
     release_connection()
     try:
-        return embedder.embed([query[:EMBEDDED_CHARACTERS]])[0], None
+        return embedder.embed([query[:PASSAGE_CHARACTERS]])[0], None
     except Unavailable as error:
         log.warning("searching without vectors", reason=str(error))
         return None, str(error)

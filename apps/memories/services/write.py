@@ -19,7 +19,7 @@ from memoria.digest import content_hash
 from memoria.drafts import Draft
 from memoria.naming import memory_ids, owner_mark
 from memoria.ports import Embedder
-from memoria.tokens import search_text
+from memoria.signals import search_text
 
 
 class Outcome(StrEnum):

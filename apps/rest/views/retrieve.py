@@ -97,7 +97,7 @@ class SessionBody(Protocol):
 
 def session_filters(body: SessionBody) -> Filters:
     """The filters of a body. Raises Invalid."""
-    session_id = (body.session_id or "").strip() or None
+    session_id = body.session_id if (body.session_id or "").strip() else None
     if body.session_scope is not None:
         if session_id is None:
             raise Invalid("session_id is required when session_scope is set")
@@ -147,10 +147,10 @@ def _answer(view: UserView, body: RetrieveBody) -> Response:
         top_k=min(max(body.top_k, 1), 100),
         embedder=embedder(),
         now=timezone.now(),
-        session_id=(body.session_id or "").strip() or None,
+        session_id=body.session_id if (body.session_id or "").strip() else None,
     )
     results = [memory_object(found.memory, score=found.score) for found in retrieval.found]
-    level = LEVELS.get(str(body.explain).lower())
+    level = "basic" if body.explain is True else LEVELS.get(str(body.explain))
     return Response(results if level is None else ExplainedAnswer(results, _explain(level, retrieval)))
 
 

@@ -1,0 +1,167 @@
+"""What ranking wants to know of a text beside its words: its names, whether it is a short fact, and its tone.
+
+Computed once, when a memory is written, and kept as marks at the end of its search text: words that no token looks
+like, so that full-text search never meets them. The same rules read queries.
+"""
+
+import re
+from dataclasses import dataclass
+
+from memoria.passages import passages, words_in
+from memoria.tokens import STOP_WORDS, encoded, tokens
+
+# A fact is short and asks nothing; anything else is a message. Only facts are linked to each other over names.
+FACT_WORDS = 60
+# Tone is read off the beginning, names too where a text is long.
+LEAD = 300
+LONG = 600
+
+STRONG, WEAK = "n", "v"
+FACT, INSTRUCTION, PREFERENCE, VOICE = "xf", "xi", "xp", "xv"
+VOICE_STEPS = 10
+
+_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
+_LABEL = re.compile(r"^\s*\w{1,20}\s*[:：]\s")
+_FIRST = re.compile(
+    r"\b(?:i|i'm|i've|i'd|i'll|me|my|mine|myself|we|our|us|we're|we've|ours)\b|[我咱]", re.IGNORECASE
+)
+_SECOND = re.compile(r"\b(?:you|your|yours|you're|you've|you'd|you'll|yourself)\b|[你您]", re.IGNORECASE)
+_INSTRUCTION = re.compile(
+    r"(?:^|[.!?\n]\s*)(?:please\s+|and\s+)?(?:always|never|whenever|every time|from now on|going forward|"
+    r"in (?:the )?future|remember (?:to|that)|(?:do not|don't) (?:ever|forget)|make sure (?:to|you) always)\b"
+    r"|以后|今后|每次都|总是|始终|永远|务必|请记住|不要再|一律",
+    re.IGNORECASE,
+)
+_PREFERENCE = re.compile(
+    r"\b(?:prefers?|preference|preferred|favou?rite|rather than)\b|喜欢|偏好|偏爱|讨厌|更愿意|习惯",
+    re.IGNORECASE,
+)
+
+_CANDIDATE = re.compile(rf"@?[A-Za-z0-9]+(?:[-_./:+&][A-Za-z0-9]+)*|@[{_CJK}\w]{{2,8}}")
+_VERSION = re.compile(r"v?\d+\.\d+(\.\d+)*")
+_FIGURE = re.compile(r"[\d.,:%/+-]+[a-z]{0,3}")
+_JOINED = re.compile(r"[A-Za-z0-9][-_./:+&][A-Za-z0-9]")
+_CAMEL = re.compile(r"[a-z][A-Z]")
+# Capitalised or not, these name nothing by themselves.
+_COMMON = frozenset(
+    "api apis http https url json html css sql id user users assistant system ok q1 q2 q3 q4 monday tuesday"
+    " wednesday thursday friday saturday sunday january february march april may june july august september"
+    " october november december p99 p95 the this that i it we he they in on at for with if when while after"
+    " before however also lead tech".split()
+)
+_SURNAMES = (
+    "王李张刘陈杨赵黄吴徐孙朱胡郭林罗梁宋郑谢韩唐冯董程曹袁邓傅沈彭吕苏卢蒋蔡贾魏薛叶阎潘杜戴夏钟汪田姜范姚谭廖邹熊"
+    "陆郝孔崔邱秦顾侯邵孟龙段雷钱汤尹黎易武乔贺赖龚庞"
+)
+_AFTER_NAME = (
+    "负责|提出|设计|说|表示|认为|建议|在|是|上周|本周|昨天|今天|最近|发现|写|修|做|把|用|有|和|与|、|，|。|的|团队|喜欢|想"
+    "|要|去|住|买|会|不"
+)
+_CHINESE_NAME = re.compile(
+    rf"(?:^|(?<=[^{_CJK}])|(?<=[的由给让请找和与、是]))"
+    rf"([小老阿][{_SURNAMES}]|[{_SURNAMES}][{_CJK}]{{1,2}}?)(?={_AFTER_NAME}|$|[^{_CJK}])"
+)
+_QUALIFIER = re.compile(rf"([{_CJK}]{{2,6}}?)(?:组|部|部门|团队|小组)?的$")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Encoded tokens of names. Weak: a capitalised word that may be one only because a sentence starts with it."""
+
+    strong: frozenset[str]
+    weak: frozenset[str]
+    qualifiers: tuple[str, ...] = ()
+    """What narrows a Chinese name down: 前端 in 前端组的张伟."""
+
+
+def names(text: str) -> Names:
+    """Identifiers, versions, capitalised words, Latin words among Chinese ones, @names, Chinese names."""
+    text = _LABEL.sub("", text)
+    is_cjk = re.search(f"[{_CJK}]", text) is not None
+    strong: set[str] = set()
+    weak: set[str] = set()
+    for match in _CANDIDATE.finditer(text):
+        word = match.group()
+        if word.startswith("@"):
+            strong.update(token for token in tokens(word[1:]) if len(token) > 1)
+            continue
+        if (found := _of_word(word)) is None:
+            continue
+        before = text[: match.start()].rstrip(" ")
+        starts = not before or before[-1] in ".!?。！？\n:：;；*#-"
+        near = text[max(0, match.start() - 2) : match.start()] + text[match.end() : match.end() + 2]
+        if (
+            _is_identifier(word)
+            or (word[0].isupper() and (not starts or word.isupper() or is_cjk))
+            or (is_cjk and len(word) > 2 and re.search(f"[{_CJK}]", near))
+        ):
+            strong.update(found)
+        elif word[0].isupper():
+            weak.update(found)
+    qualifiers: list[str] = []
+    for match in _CHINESE_NAME.finditer(text) if is_cjk else ():
+        strong.update(_bigrams(match.group(1)))
+        if (narrowed := _QUALIFIER.search(text[: match.start(1)])) is not None:
+            qualifiers += _bigrams(narrowed.group(1))
+    return Names(
+        frozenset(map(encoded, strong)),
+        frozenset(map(encoded, weak - strong)),
+        tuple(map(encoded, qualifiers)),
+    )
+
+
+def _of_word(word: str) -> list[str] | None:
+    """The tokens by which a word is known as a name; None for figures and common words."""
+    low = word.lower()
+    if _VERSION.fullmatch(low):
+        return tokens(word)[:1]
+    if low in _COMMON or low in STOP_WORDS or len(low) < 2 or _FIGURE.fullmatch(low):
+        return None
+    found = [
+        token
+        for part in word.split(":")
+        for token in tokens(part)
+        if token not in _COMMON and not token.isdigit()
+    ]
+    is_whole = re.search("[-_]|[a-z][A-Z]", word)  # such an identifier counts as a whole
+    return found[:1] if is_whole else found
+
+
+def _is_identifier(word: str) -> bool:
+    mixed = re.search(r"\d", word) and re.search("[A-Za-z]", word)
+    return bool(_VERSION.fullmatch(word.lower()) or _JOINED.search(word) or mixed or _CAMEL.search(word))
+
+
+def _bigrams(name: str) -> list[str]:
+    return [name[at : at + 2] for at in range(len(name) - 1)]
+
+
+def voice(text: str) -> float:
+    """-1 … 1: somebody's own statement against advice to somebody, by the persons it speaks in."""
+    lead = _LABEL.sub("", text)[:LEAD].replace("’", "'")
+    first, second = len(_FIRST.findall(lead)), len(_SECOND.findall(lead))
+    return (first - second) / (first + second + 2)
+
+
+def is_fact(text: str) -> bool:
+    return "?" not in text and "？" not in text and words_in(text) <= FACT_WORDS
+
+
+def marks(text: str) -> list[str]:
+    """The signals of a memory's text as words for its search text."""
+    lead = _LABEL.sub("", text)[:LEAD]
+    found = names(text if len(text) < LONG else passages(text, 1)[0])
+    words = [STRONG + token for token in sorted(found.strong)] + [
+        WEAK + token for token in sorted(found.weak)
+    ]
+    words += [FACT] if is_fact(text) else []
+    words += [INSTRUCTION] if _INSTRUCTION.search(lead) else []
+    words += [PREFERENCE] if _PREFERENCE.search(lead) else []
+    if level := round(voice(text) * VOICE_STEPS):
+        words.append(f"{VOICE}{level + VOICE_STEPS}")
+    return words
+
+
+def search_text(text: str) -> str:
+    """The encoded tokens of a text and its marks in one string, to be stored and indexed."""
+    return " ".join([*map(encoded, tokens(text)), *marks(text)])
