@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from memoria.redaction import LABELS, Action, Policy
+
 BOOLEANS = {
     "1": True,
     "true": True,
@@ -70,6 +72,20 @@ def rate_limit(name: str, value: str) -> tuple[int, int]:
         raise ImproperlyConfigured(f"{name} must look like 1000,60 (requests, seconds), not {value!r}")
     requests, seconds = (int(part) for part in parts)
     return min(max(requests, 1), 100_000), min(max(seconds, 1), 86_400)
+
+
+def redaction(name: str, value: str) -> Policy:
+    """Read "email=allow,phone=block": what happens to a kind of secret or personal data, where not the usual."""
+    policy: dict[str, Action] = {}
+    for part in filter(None, map(str.strip, value.split(","))):
+        label, _, action = map(str.strip, part.partition("="))
+        if label not in LABELS or action not in list(Action):
+            raise ImproperlyConfigured(
+                f"{name} must look like email=allow,phone=block; kinds: {', '.join(LABELS)};"
+                f" actions: {', '.join(Action)}"
+            )
+        policy[label] = Action(action)
+    return policy
 
 
 def secret(name: str, environ: dict[str, str]) -> str:

@@ -1,11 +1,12 @@
 """What a caller wants remembered, checked and completed. Every way of storing goes through here."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from memoria.errors import Invalid
 from memoria.naming import is_encodable
+from memoria.redaction import Policy, clean, clean_json
 from memoria.types import (
     CONTENT_BYTES,
     INITIAL_CONFIDENCE,
@@ -75,6 +76,14 @@ def draft(
         extra_metadata=checked_metadata(extra_metadata),
         source_event_ids=source_event_ids or [],
     )
+
+
+def cleaned(draft: Draft, policy: Policy | None = None) -> tuple[Draft, tuple[str, ...]]:
+    """The draft as the policy on secrets and personal data lets it be kept, and what was masked. Raises Blocked."""
+    text = clean(draft.content, policy)
+    metadata, masked = clean_json(draft.extra_metadata, policy)
+    labels = tuple(dict.fromkeys((*text.masked, *masked)))
+    return (replace(draft, content=text.text, extra_metadata=metadata) if labels else draft), labels
 
 
 def checked_content(content: str) -> str:

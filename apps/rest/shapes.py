@@ -25,6 +25,8 @@ class MemoryObject(msgspec.Struct, kw_only=True):
     created_at: str | None
     retrieval_score: float | None = None
     extra_metadata: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    masked: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """In answers that stored it: the kinds of personal data that were masked."""
 
 
 class MemoryPage(msgspec.Struct):

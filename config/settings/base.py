@@ -145,6 +145,10 @@ MEMORIA_EMBEDDING_TIMEOUT_SECONDS = number("MEMORIA_EMBEDDING_TIMEOUT_SECONDS", 
 # in the database.
 MEMORIA_CORPUS_MEGABYTES = number("MEMORIA_CORPUS_MEGABYTES", default=512, low=1, high=1_000_000)
 
+# --- Secrets and personal data ---
+
+MEMORIA_REDACTION = parse.redaction("MEMORIA_REDACTION", read("MEMORIA_REDACTION"))
+
 # --- History ---
 
 # Every moment of this many days can be read and returned to; older ones only where a snapshot or a branch needs them.

@@ -35,6 +35,14 @@ def test_rate_limits_are_clamped_and_checked():
             env.rate_limit("X", text)
 
 
+def test_the_policy_on_secrets_is_read_by_kind():
+    assert env.redaction("X", "") == {}
+    assert env.redaction("X", "email=allow, phone = block") == {"email": "allow", "phone": "block"}
+    for text in ("email", "email=maybe", "mail=allow", "=allow"):
+        with pytest.raises(ImproperlyConfigured, match="email=allow"):
+            env.redaction("X", text)
+
+
 def test_a_secret_may_come_from_a_file(tmp_path):
     file = tmp_path / "secret"
     file.write_text("from file\n")

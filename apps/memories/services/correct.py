@@ -3,6 +3,8 @@
 import os
 from datetime import datetime
 
+from django.conf import settings
+
 from apps.memories.audit import Entry, audit
 from apps.memories.commits import Change, commit
 from apps.memories.models import Memory
@@ -17,6 +19,7 @@ from memoria.drafts import checked_content
 from memoria.errors import NotFound
 from memoria.naming import memory_ids, owner_mark
 from memoria.ports import Embedder
+from memoria.redaction import clean
 from memoria.signals import search_text
 from memoria.types import INITIAL_CONFIDENCE, TrustTier
 
@@ -32,9 +35,10 @@ def memory_correct(
     embedder: Embedder | None,
 ) -> MemoryRecord:
     """Replace an active memory's text. The new one keeps type, session, subject, author and metadata, is curated (T2)
-    and remembers where it came from. Raises NotFound; of two corrections at once the second finds nothing to correct.
+    and remembers where it came from. Raises Blocked and NotFound; of two corrections at once the second finds nothing
+    to correct.
     """
-    checked_content(new_content)
+    new_content = clean(checked_content(new_content), settings.MEMORIA_REDACTION).text
     text_hash = content_hash(new_content)
     if (known := row_find(view=view, memory_id=memory_id)) is None or not known.is_active:
         raise NotFound("Memory not found")

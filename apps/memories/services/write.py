@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from django.conf import settings
 
 from apps.memories.audit import Entry, audit
 from apps.memories.commits import Change, OpenCommit, commit
@@ -16,7 +18,8 @@ from apps.memories.services.vectors import vectors_for
 from apps.memories.view import View
 from apps.tenancy.scope import current_alias, current_route
 from memoria.digest import content_hash
-from memoria.drafts import Draft
+from memoria.drafts import Draft, cleaned
+from memoria.errors import Blocked
 from memoria.naming import memory_ids, owner_mark
 from memoria.ports import Embedder
 from memoria.signals import search_text
@@ -33,6 +36,8 @@ class Written:
 
     memory: MemoryRecord
     outcome: Outcome
+    masked: tuple[str, ...] = ()
+    """Kinds of personal data that were masked in it."""
 
 
 def memories_write(
@@ -47,11 +52,13 @@ def memories_write(
 ) -> list[Written]:
     """Remember the drafts, in their order, all or none.
 
-    Embedding comes first and outside the transaction; where it fails the memories are kept and found by their
-    words until it works again.
+    Raises Blocked, naming the place in a batch, where one holds what the policy on secrets refuses. Embedding comes
+    first and outside the transaction; where it fails the memories are kept and found by their words until it works
+    again.
     """
     if not drafts:
         return []
+    drafts, masked = _cleaned(drafts)
     hashes = [content_hash(draft.content) for draft in drafts]
     vectors = vectors_for(
         texts=dict(zip(hashes, (d.content for d in drafts), strict=True)), embedder=embedder
@@ -67,7 +74,19 @@ def memories_write(
             for draft, memory_id, text_hash in zip(drafts, ids, hashes, strict=True)
         ]
         writer.finish()
-    return written
+    return [replace(each, masked=labels) for each, labels in zip(written, masked, strict=True)]
+
+
+def _cleaned(drafts: Sequence[Draft]) -> tuple[list[Draft], list[tuple[str, ...]]]:
+    kept, masked = [], []
+    for place, draft in enumerate(drafts):
+        try:
+            clean, labels = cleaned(draft, settings.MEMORIA_REDACTION)
+        except Blocked as error:
+            raise Blocked(f"{error} in item {place}" if len(drafts) > 1 else str(error)) from None
+        kept.append(clean)
+        masked.append(labels)
+    return kept, masked
 
 
 class _Writer:

@@ -396,7 +396,9 @@ class HistoryView(UserView):
 
 
 def _written(written: Written) -> MemoryObject:
-    return memory_object(written.memory, is_fresh=written.outcome is not Outcome.DUPLICATE)
+    shown = memory_object(written.memory, is_fresh=written.outcome is not Outcome.DUPLICATE)
+    shown.masked = list(written.masked) or msgspec.UNSET
+    return shown
 
 
 def _new_content(text: str) -> str:
