@@ -143,6 +143,13 @@ def commit(*, view: View, operation: str, actor_id: str, now: datetime) -> Itera
         yield OpenCommit(seq=sql.query("SELECT seq FROM mem_clock")[0][0], view=view, now=now)
 
 
+def clock_locked() -> tuple[int, int]:
+    """The clock's number and its count of active memories; no commit until the caller's transaction ends."""
+    lock = "" if user_connection().vendor == "sqlite" else " FOR UPDATE"  # SQLite locked it when it began
+    seq, active_count = sql.query(f"SELECT seq, active_count FROM mem_clock WHERE id = 1{lock}")[0]
+    return int(seq), int(active_count)
+
+
 def _chunks(items: list[Any]) -> Iterator[list[Any]]:
     for start in range(0, len(items), CHUNK):
         yield items[start : start + CHUNK]

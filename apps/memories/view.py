@@ -45,6 +45,15 @@ class View:
             *(rows.exclude(hidden) for rows in self._main(min(self.fork_seq, moment))),
         ]
 
+    def inherited(self) -> list[QuerySet[Any]]:
+        """What the view has of main where its branch has no row of its own, in this order. For readers who have asked
+        the overlay before: excluding its rows again costs more than it finds.
+        """
+        moment = self.at if self.at is not None else OPEN - 1
+        if self.is_main:
+            return self.sources()
+        return self._main(min(self.fork_seq, moment))
+
     def overlay(self) -> QuerySet[Revision]:
         """The rows that the branch itself has touched and that were true at the view's moment."""
         if self.at is None:

@@ -77,23 +77,26 @@ def behind_main(branch: View, buckets: Buckets, limit: int | None = None) -> lis
     """Active memories that only main has changed or gained since the fork, in id order. What belongs to a conflict is
     shown there.
     """
-    touched = Revision.objects.filter(branch_id=branch.branch_id, died=OPEN).values("memory_id")
-    gained = Memory.objects.filter(born__gt=branch.fork_seq, is_active=True).exclude(memory_id__in=touched)
-    most = None if limit is None else limit + len(buckets.aside)
-    ids = set(gained.order_by("memory_id").values_list("memory_id", flat=True)[:most]) - buckets.aside
-    known = Memory.objects.filter(memory_id__in=buckets.behind, is_active=True)
-    return sorted(ids | set(known.values_list("memory_id", flat=True)))[:limit]
+    # By birth alone: any other condition or order leads SQLite to an index that visits every active memory.
+    gained = Memory.objects.filter(born__gt=branch.fork_seq).values_list("memory_id", "is_active")
+    ids = {memory_id for memory_id, is_active in gained if is_active}
+    touched = Revision.objects.filter(branch_id=branch.branch_id, died=OPEN)
+    ids -= buckets.aside | set(touched.values_list("memory_id", flat=True))
+    for part in _chunks(buckets.behind):
+        known = Memory.objects.filter(memory_id__in=part, is_active=True)
+        ids.update(known.values_list("memory_id", flat=True))
+    return sorted(ids)[:limit]
 
 
 def texts(view: View, memory_ids: Iterable[str]) -> dict[str, Any]:
-    """Rows to show, by id."""
-    found: dict[str, Any] = {}
-    for ids in _chunks(memory_ids):
-        for source in view.sources():
-            columns = ("memory_id", "content", "memory_type", "author_id", "is_active", "superseded_by")
-            for row in source.filter(memory_id__in=ids).only(*columns):
-                found.setdefault(row.memory_id, row)
-    return found
+    """Rows to show, by id: of main, or of those that a branch has touched."""
+    rows = Memory.objects.all() if view.is_main_now else view.overlay().filter(absent=0)
+    columns = ("memory_id", "content", "memory_type", "author_id", "is_active", "superseded_by")
+    return {
+        row.memory_id: row
+        for ids in _chunks(memory_ids)
+        for row in rows.filter(memory_id__in=ids).only(*columns)
+    }
 
 
 def _chunks(items: Iterable[str]) -> Iterator[list[str]]:

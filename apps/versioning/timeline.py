@@ -18,7 +18,7 @@ class Mark:
 @dataclass(frozen=True, slots=True)
 class Step:
     """One commit. `changes` counts the memories it changed: a correction changes the old one and the new one.
-    `source` is the branch whose rows it brought, for merges, applies and picks.
+    `source` is the branch whose rows it brought, for merges, applies and picks; `snapshot` is where a rollback went.
     """
 
     seq: int
@@ -28,6 +28,7 @@ class Step:
     created_at: datetime
     changes: int
     source: str | None
+    snapshot: str | None
     marks: tuple[Mark, ...]
 
 
@@ -51,6 +52,7 @@ def timeline(*, limit: int, before: int | None = None) -> list[Step]:
         marks.setdefault(seq, []).append(Mark("deleted fork" if status == Status.DELETED else "fork", name))
     changes: dict[int, int] = {}
     sources: dict[int, str] = {}
+    snapshots: dict[int, str] = {}
     for seq, payload, memory_id in EditLog.objects.filter(seq__gte=low, seq__lte=high).values_list(
         "seq", "payload", "memory_id"
     ):
@@ -60,6 +62,8 @@ def timeline(*, limit: int, before: int | None = None) -> list[Step]:
             changes[seq] = changes.get(seq, 0) + payload.get("changed", 0)
             if source := payload.get("source_branch") or payload.get("source"):
                 sources[seq] = source
+            if snapshot := payload.get("snapshot"):
+                snapshots[seq] = snapshot
     return [
         Step(
             seq=row.seq,
@@ -69,6 +73,7 @@ def timeline(*, limit: int, before: int | None = None) -> list[Step]:
             created_at=row.created_at,
             changes=changes.get(row.seq, 0),
             source=sources.get(row.seq),
+            snapshot=snapshots.get(row.seq),
             marks=tuple(marks.get(row.seq, ())),
         )
         for row in rows

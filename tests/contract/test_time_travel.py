@@ -194,6 +194,7 @@ def test_the_log_tells_what_happened_newest_first(ada):
     ):
         assert word in operation
     assert next(step for step in steps if "merge" in step["operation"])["source"] == "exp"
+    assert [step["snapshot"] for step in reversed(steps)] == [None] * 5 + ["then"]
     assert [step["changes"] for step in reversed(steps)] == [1, 2, 1, 1, 1, 1]
     assert {"kind": "snapshot", "name": "then"} in [mark for step in steps for mark in step["marks"]]
     assert page["next_before"] is None

@@ -1,8 +1,11 @@
 """Reads of memories in a view. Everything is evaluated before it is returned."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from apps.memories.filters import Filters
+from django.db.models import QuerySet
+
+from apps.memories.filters import ANY, Filters
 from apps.memories.models import MAIN_BRANCH, OPEN, Clock, Memory, MemoryColumns, Revision
 from apps.memories.records import RECORD_COLUMNS, MemoryRecord, record
 from apps.memories.view import View
@@ -27,7 +30,10 @@ def memory_get(*, view: View, memory_id: str) -> MemoryRecord:
 
 def row_find(*, view: View, memory_id: str) -> MemoryColumns | None:
     """The view's row in any state, for services that are about to change it."""
-    for source in view.sources():
+    if not view.is_main:
+        for own in view.overlay().filter(memory_id=memory_id):
+            return None if own.absent else own
+    for source in view.inherited():
         for row in source.filter(memory_id=memory_id):
             return row  # type: ignore[no-any-return]
     return None
@@ -35,16 +41,35 @@ def row_find(*, view: View, memory_id: str) -> MemoryColumns | None:
 
 def memory_list(*, view: View, filters: Filters, limit: int, cursor: str | None = None) -> Page:
     """Active memories, newest id first, after the cursor."""
-    found: dict[str, MemoryRecord] = {}
-    for source in view.sources():
-        rows = filters.apply(source)
-        if cursor is not None:
-            rows = rows.filter(memory_id__lt=cursor)
-        for row in rows.order_by("-memory_id").only(*RECORD_COLUMNS)[: limit + 1]:
-            found.setdefault(row.memory_id, record(row))
-    items = sorted(found.values(), key=lambda item: item.memory_id, reverse=True)
+    if view.is_main_now:
+        rows = _after(cursor, filters.apply(Memory.objects.all()))
+        items = [record(row) for row in rows.only(*RECORD_COLUMNS)[: limit + 1]]
+    else:
+        items = _merged(view, filters, limit + 1, cursor)
     more = len(items) > limit
     return Page(items[:limit], items[limit - 1].memory_id if more else None)
+
+
+def _after(cursor: str | None, rows: QuerySet[Any]) -> QuerySet[Any]:
+    if cursor is not None:
+        rows = rows.filter(memory_id__lt=cursor)
+    return rows.order_by("-memory_id")
+
+
+def _merged(view: View, filters: Filters, count: int, cursor: str | None) -> list[MemoryRecord]:
+    """The first of several sources: the ids of each first, then only the rows that are among the first of all."""
+    keys: set[str] = set()
+    for source in view.sources():
+        # No index serves Django's bare `WHERE is_active`; beside other conditions theirs serve better.
+        rows = source.filter(is_active__in=(True,)) if filters == ANY else filters.apply(source)
+        keys.update(_after(cursor, rows).values_list("memory_id", flat=True)[:count])
+    ids = sorted(keys, reverse=True)[:count]
+    found: dict[str, MemoryRecord] = {}
+    for source in [*([] if view.is_main else [view.overlay().filter(absent=0)]), *view.inherited()]:
+        if missing := [memory_id for memory_id in ids if memory_id not in found]:
+            for row in source.filter(memory_id__in=missing).only(*RECORD_COLUMNS):
+                found[row.memory_id] = record(row)
+    return [found[memory_id] for memory_id in ids if memory_id in found and found[memory_id].is_active]
 
 
 def memory_count(*, view: View) -> int:
@@ -53,8 +78,8 @@ def memory_count(*, view: View) -> int:
         return Clock.objects.values_list("active_count", flat=True).get(pk=1)
     moment = view.at if view.at is not None else OPEN - 1
     below = moment if view.is_main else min(view.fork_seq, moment)
-    inherited = [
-        Memory.objects.filter(is_active=True, born__lte=below),
+    inherited: list[QuerySet[Any]] = [  # with `in`, because no index serves Django's bare `WHERE is_active`
+        Memory.objects.filter(is_active__in=(True,), born__lte=below),
         Revision.objects.filter(branch_id=MAIN_BRANCH, is_active=True, died__gt=below, born__lte=below),
     ]
     total = sum(rows.count() for rows in inherited)

@@ -30,6 +30,9 @@ class StepObject(msgspec.Struct):
     created_at: str
     changes: int
     source: str | None
+    """The branch whose rows it brought: of merges, applies and picks."""
+    snapshot: str | None
+    """Where a rollback went back to."""
     marks: list[MarkObject]
 
 
@@ -57,6 +60,7 @@ class LogView(UserView):
                 created_at=rfc3339(step.created_at),
                 changes=step.changes,
                 source=step.source,
+                snapshot=step.snapshot,
                 marks=[MarkObject(mark.kind, mark.name) for mark in step.marks],
             )
             for step in steps[:limit]

@@ -2,14 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError
-
 from apps.memories.audit import Entry, audit
-from apps.memories.commits import commit
-from apps.memories.models import MAIN_BRANCH, Clock
+from apps.memories.commits import clock_locked, commit
+from apps.memories.models import MAIN_BRANCH
 from apps.memories.selectors import memory_count
 from apps.memories.transfers import replace_line
 from apps.memories.view import MAIN
+from apps.tenancy import sql
 from apps.tenancy.scope import current_route, user_atomic
 from apps.versioning.difference import difference
 from apps.versioning.models import Branch, Status, UserState
@@ -40,33 +39,31 @@ def branch_create(
     if from_time is not None and from_time < now - FROM_TIME:
         raise Conflict("from_timestamp must be within the last 30 minutes")
     rules.checked_branch_name(name)
-    try:
-        with user_atomic():
-            head = (
-                Clock.objects.select_for_update().get(pk=1).seq
-            )  # one creator at a time, or the limit would leak
-            if (
-                Branch.objects.filter(status=Status.ACTIVE).exclude(pk=MAIN_BRANCH).count()
-                >= rules.BRANCH_LIMIT
-            ):
-                raise Conflict(f"Branch limit reached ({rules.BRANCH_LIMIT}). Delete old branches first.")
-            if Branch.objects.filter(live_name=name).exists():
-                raise Conflict(f"Branch '{name}' already exists.")
-            fork_seq = head
-            if from_snapshot is not None:
-                fork_seq = snapshot_get(name=from_snapshot).seq
-            elif from_time is not None:
-                fork_seq = commit_at(from_time)
-            Branch.objects.create(
-                user_id=current_route().user_id,
-                name=name,
-                live_name=name,
-                fork_seq=fork_seq,
-                created_by=actor_id,
-                created_at=now,
-            )
-    except IntegrityError:
-        raise Conflict(f"Branch '{name}' already exists.") from None
+    with user_atomic():
+        fork_seq, _ = clock_locked()  # one creator at a time, or the limit would leak
+        taken = _live_names()
+        if len(taken) >= rules.BRANCH_LIMIT:
+            raise Conflict(f"Branch limit reached ({rules.BRANCH_LIMIT}). Delete old branches first.")
+        if name in taken:
+            raise Conflict(f"Branch '{name}' already exists.")
+        if from_snapshot is not None:
+            fork_seq = snapshot_get(name=from_snapshot).seq
+        elif from_time is not None:
+            fork_seq = commit_at(from_time)
+        row = Branch(
+            user_id=current_route().user_id,
+            name=name,
+            live_name=name,
+            fork_seq=fork_seq,
+            created_by=actor_id,
+            created_at=now,
+        )
+        sql.insert([row])
+
+
+def _live_names() -> set[str]:
+    live = "SELECT live_name FROM mem_branches WHERE live_name IS NOT NULL AND id <> %s"
+    return {name for (name,) in sql.query(live, [MAIN_BRANCH])}
 
 
 def branch_checkout(*, name: str, actor_id: str, now: datetime) -> int | None:

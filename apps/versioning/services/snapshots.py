@@ -5,10 +5,11 @@ from datetime import datetime
 
 from django.db import IntegrityError
 
-from apps.memories.models import Clock
+from apps.memories.commits import clock_locked
+from apps.tenancy import sql
 from apps.tenancy.scope import current_route, user_atomic
 from apps.versioning.models import Kind, Snapshot, Status
-from apps.versioning.selectors import SnapshotRecord, snapshot_get
+from apps.versioning.selectors import SnapshotRecord
 from memoria import snapshots as rules
 from memoria.errors import Conflict, Invalid
 
@@ -19,20 +20,19 @@ def snapshot_create(*, name: str, now: datetime) -> SnapshotRecord:
     if len(display) > rules.NAME_LENGTH:
         raise Invalid(f"Validation error: snapshot name exceeds {rules.NAME_LENGTH} characters")
     route = current_route()
+    internal = rules.internal_name(route.alias, display)
     try:
         with user_atomic():
-            clock = Clock.objects.select_for_update().get(
-                pk=1
-            )  # one creator at a time, or the limit would leak
-            if Snapshot.objects.filter(status=Status.ACTIVE, kind=Kind.NAMED).count() >= rules.NAMED_LIMIT:
+            seq, memory_count = clock_locked()  # one creator at a time, or the limit would leak
+            if _named_count() >= rules.NAMED_LIMIT:
                 raise Conflict(
                     f"Snapshot limit reached ({rules.NAMED_LIMIT}) for user {route.user_id}."
                     " Delete old snapshots first."
                 )
-            _insert(clock, display, rules.internal_name(route.alias, display), Kind.NAMED, now)
+            _insert(seq, memory_count, display, internal, Kind.NAMED, now)
     except IntegrityError:
         raise Conflict(f"Snapshot '{display}' already exists.") from None
-    return snapshot_get(name=display)
+    return SnapshotRecord(display, internal, seq, True, memory_count, now)
 
 
 def restore_point_create(*, operation: str, now: datetime, behind: int = 0) -> str:
@@ -41,10 +41,9 @@ def restore_point_create(*, operation: str, now: datetime, behind: int = 0) -> s
     `behind` is how many ticks of the clock the operation has made already. Returns the internal name, which rollback
     accepts. Beyond the number kept the oldest restore points go.
     """
-    clock = Clock.objects.get(pk=1)
-    clock.seq -= behind
+    seq, memory_count = clock_locked()
     display, internal = rules.automatic_names(current_route().alias, operation, os.urandom(4).hex())
-    _insert(clock, display, internal, Kind.AUTOMATIC, now)
+    _insert(seq - behind, memory_count, display, internal, Kind.AUTOMATIC, now)
     kept = Snapshot.objects.filter(status=Status.ACTIVE, kind=Kind.AUTOMATIC)
     if kept.count() > rules.AUTOMATIC_KEPT:
         oldest = kept.order_by("created_at", "id").values_list("id", flat=True)[: rules.AUTOMATIC_DROPPED]
@@ -74,17 +73,23 @@ def snapshots_delete(
     return [row[1] for row in rows]
 
 
-def _insert(clock: Clock, display: str, internal: str, kind: Kind, now: datetime) -> None:
-    Snapshot.objects.create(
+def _named_count() -> int:
+    live = "SELECT COUNT(*) FROM mem_snapshots WHERE status = %s AND kind = %s"
+    return int(sql.query(live, [Status.ACTIVE.value, Kind.NAMED.value])[0][0])
+
+
+def _insert(seq: int, memory_count: int, display: str, internal: str, kind: Kind, now: datetime) -> None:
+    row = Snapshot(
         user_id=current_route().user_id,
         name=display,
         live_name=display,
         snapshot_name=internal,
-        seq=clock.seq,
+        seq=seq,
         kind=kind,
-        extra={"memory_count": clock.active_count},
+        extra={"memory_count": memory_count},
         created_at=now,
     )
+    sql.insert([row])
 
 
 def _delete(ids: list[int]) -> None:

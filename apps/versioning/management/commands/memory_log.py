@@ -9,8 +9,9 @@ from rich.text import Text
 from apps.tenancy.admission import admit
 from apps.tenancy.scope import user_database
 from apps.tenancy.selectors import registration_find
-from apps.versioning.timeline import Step, timeline
+from apps.versioning.timeline import Mark, Step, timeline
 
+MAIN = "main"
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
 
 
@@ -37,38 +38,79 @@ class Command(BaseCommand):
 
 
 def graph(steps: list[Step]) -> list[Text]:
-    """One line per commit. A branch has a column from its newest commit shown down to its fork; main is the first."""
-    columns = ["main"]
+    """A line per commit and per fork. Main is the first column; a branch has one from the newest line that speaks
+    of it down to where it forked off.
+    """
+    columns: list[str | None] = [MAIN]
     lines = []
     for step in steps:
-        if step.branch not in columns:
-            columns.append(step.branch)
-        for name in (step.source,):
-            if name is not None and name not in columns:
-                columns.append(name)
-        lines.append(_line(step, columns))
         for mark in step.marks:
-            if mark.kind == "fork" and mark.name in columns:
-                position = columns.index(mark.name)
-                lines.append(Text("│ " * position + "╯" if position else "│"))
-                columns.remove(mark.name)
+            if mark.kind.endswith("fork"):
+                at = _column(columns, mark.name)
+                lines.append(
+                    _row(columns, 0, at, "├", "╯").append(f"  '{mark.name}'{_gone(mark)}", style="dim")
+                )
+                columns[at] = None
+        while columns[-1] is None:
+            columns.pop()
+        lines.append(_commit(step, columns))
     return lines
 
 
-def _line(step: Step, columns: list[str]) -> Text:
-    line = Text()
-    for name in columns:
-        sign = "●" if name == step.branch else ("╮" if name == step.source else "│")
-        line.append(f"{sign} ", style=COLOURS[columns.index(name) % len(COLOURS)])
+def _column(columns: list[str | None], name: str) -> int:
+    """The column of a branch; a free one, or a new one, where it has none yet."""
+    if name in columns:
+        return columns.index(name)
+    if None not in columns:
+        columns.append(None)
+    at = columns.index(None)
+    columns[at] = name
+    return at
+
+
+def _gone(mark: Mark) -> str:
+    return " (deleted)" if mark.kind == "deleted fork" else ""
+
+
+def _row(columns: list[str | None], at: int, to: int, sign: str, end: str) -> Text:
+    """The columns of one line, with `sign` at one of them, joined to another that gets `end`."""
+    row = Text()
+    for number, name in enumerate(columns):
+        inside = min(at, to) < number < max(at, to)
+        if number == at:
+            drawn = sign
+        elif number == to:
+            drawn = end
+        elif name is None:
+            drawn = "─" if inside else " "
+        else:
+            drawn = "┼" if inside else "│"
+        row.append(drawn, style=COLOURS[number % len(COLOURS)])
+        row.append("─" if min(at, to) <= number < max(at, to) else " ")
+    return row
+
+
+def _commit(step: Step, columns: list[str | None]) -> Text:
+    at = to = _column(columns, step.branch)
+    end = ""
+    if step.source is not None:
+        end = "┤" if step.source in columns else "╮"
+        to = _column(columns, step.source)
+        if to < at:
+            end = "├"
+    line = _row(columns, at, to, "●", end)
     line.append(f" {step.seq:>5}  {step.created_at:%Y-%m-%d %H:%M:%S}  ", style="dim")
     line.append(step.operation, style="bold")
     if step.source is not None:
         line.append(f" of '{step.source}'")
+    if step.snapshot is not None:
+        line.append(f" to '{step.snapshot}'")
+    if step.branch != MAIN:
+        line.append(f" on '{step.branch}'")
     if step.changes:
-        line.append(f"  {step.changes} {'memory' if step.changes == 1 else 'memories'}")
+        line.append(f", {step.changes} {'memory' if step.changes == 1 else 'memories'}")
     line.append(f"  by {step.actor_id}", style="dim")
-    if step.branch != "main":
-        line.append(f"  on '{step.branch}'")
     for mark in step.marks:
-        line.append(f"  [{mark.kind} {mark.name}]", style="green")
+        if not mark.kind.endswith("fork"):
+            line.append(f"  [{mark.kind} {mark.name}]", style="green")
     return line
