@@ -49,12 +49,10 @@ class OpenCommit:
         for row in rows:
             row.born, row.digest = self.seq, state_digest(row)
         if self.view.is_main:
-            Memory.objects.bulk_create(rows, batch_size=CHUNK)
+            sql.insert(rows)
             self.count(sum(row.is_active for row in rows))
         else:
-            Revision.objects.bulk_create(
-                [self._overlay_row(row, base=None) for row in rows], batch_size=CHUNK
-            )
+            sql.insert([self._overlay_row(row, base=None) for row in rows])
 
     def change(self, changes: Iterable[Change]) -> None:
         """Give rows of this view new values; each row at most once per call."""

@@ -54,8 +54,7 @@ def vectors_for(*, texts: dict[str, str], embedder: Embedder | None) -> TextVect
     """Look up or compute the vectors of texts keyed by content hash. Never fails: `failure` says what went wrong."""
     if embedder is None:
         return TextVectors(failure="no embedder is configured")
-    found = Embedding.objects.filter(content_hash__in=list(texts), model=embedder.model)
-    result = TextVectors(model=embedder.model, known=dict(found.values_list("content_hash", "id")))
+    result = TextVectors(model=embedder.model, known=_known(list(texts), embedder.model))
     missing = {text_hash: text for text_hash, text in texts.items() if text_hash not in result.known}
     if missing:
         release_connection()  # embedding may take seconds
@@ -65,6 +64,18 @@ def vectors_for(*, texts: dict[str, str], embedder: Embedder | None) -> TextVect
             log.warning("storing without vectors", reason=str(error), count=len(missing))
             result.failure = str(error)
     return result
+
+
+def _known(hashes: list[str], model: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(hashes), sql.ROWS_PER_STATEMENT):
+        part = hashes[start : start + sql.ROWS_PER_STATEMENT]
+        rows = sql.query(
+            f"SELECT content_hash, id FROM mem_embeddings WHERE content_hash IN ({sql.marks(part)}) AND model = %s",
+            [*part, model],
+        )
+        found.update(rows)  # type: ignore[arg-type]
+    return found
 
 
 def _embedded(texts: dict[str, str], embedder: Embedder) -> dict[str, Floats]:
