@@ -274,6 +274,12 @@ class Corpus:
 
     # Filters
 
+    def having(self, memory_ids: Iterable[str]) -> Mask:
+        """Alive rows of these ids."""
+        mask = np.zeros(len(self), dtype=np.bool_)
+        mask[[row for memory_id in memory_ids if (row := self.row_of(memory_id)) is not None]] = True
+        return mask
+
     def of_session(self, session_id: str | None) -> Mask:
         """Rows of a session; None: rows of no session."""
         return self._coded("sessions", "session_codes", session_id)

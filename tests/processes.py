@@ -39,8 +39,12 @@ def manage(
     )
 
 
-def start_script(environment: dict[str, str], script: str, *arguments: str) -> "subprocess.Popen[str]":
+def start_script(
+    environment: dict[str, str], script: str, *arguments: str, stdin: int | None = None
+) -> "subprocess.Popen[str]":
     """Run Python code with Django set up; its arguments are sys.argv[1:]."""
     code = PRELUDE.format(root=str(ROOT)) + script
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return subprocess.Popen(
+        command, env=environment, stdin=stdin, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )

@@ -17,7 +17,9 @@ from django.db.models import Count, QuerySet
 from django.db.models.functions import Length
 
 from apps.graph.selectors import entities_said_of, memories_linked_after, newest_link
+from apps.memories.filters import ANY, Filters
 from apps.memories.models import MAIN_BRANCH, OPEN, Clock, Embedding, Memory, Revision
+from apps.memories.text_index import matching
 from apps.memories.view import MAIN, View
 from apps.tenancy.scope import current_route
 from memoria.corpus import Columns, Corpus, Halves, Segment
@@ -105,7 +107,7 @@ cache = _Cache()
 def corpus_of(view: View, *, model: str, dim: int) -> Corpus:
     """The corpus of a view as it is now, with vectors of the given model. Raises TooLarge."""
     route = current_route()
-    entry = cache.entry((route.server, route.alias, route.epoch, model, view))
+    entry = cache.entry((route.server, route.alias, route.epoch, model, dim, view))
     with entry.lock:
         clock = Clock.objects.get(pk=1)
         if entry.corpus is not None and (entry.marks.seq == clock.seq or view.at is not None):
@@ -121,6 +123,15 @@ def corpus_of(view: View, *, model: str, dim: int) -> Corpus:
     cache.trim()
     assert entry.corpus is not None
     return entry.corpus
+
+
+def corpus_for(view: View, *, model: str, dim: int, terms: Sequence[str], filters: Filters) -> Corpus:
+    """The corpus of a view; of one that does not fit into memory the rows that the text index finds for the terms."""
+    try:
+        return corpus_of(view, model=model, dim=dim)
+    except TooLarge:
+        found = [matching(filters.apply(rows), terms, narrowed=filters != ANY) for rows in view.sources()]
+        return Corpus.of(Segment(_columns(found, model), dim))
 
 
 def _is_worn(corpus: Corpus, changed_rows: int) -> bool:

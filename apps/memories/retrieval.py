@@ -1,7 +1,8 @@
 """Retrieving: the one way from a question to the memories that answer it, for every door and every view."""
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from apps.graph.selectors import entity_ids
-from apps.memories.corpora import corpus_of
+from apps.memories.corpora import corpus_for
 from apps.memories.filters import ANY, Filters
 from apps.memories.records import RECORD_COLUMNS, MemoryRecord, record
+from apps.memories.selectors import ids_matching
 from apps.memories.services.vectors import query_vector
 from apps.memories.view import View
 from memoria import ranking
-from memoria.corpus import TYPES, Corpus, Mask
+from memoria.corpus import TIERS, TYPES, Corpus, Mask
 from memoria.entities import entities
 from memoria.passages import focus
 from memoria.ports import Embedder
@@ -23,6 +25,7 @@ from memoria.ranking import DEFAULT, Hit, Question, Weights
 from memoria.signals import names
 from memoria.temporal import intent
 from memoria.tokens import search_terms
+from memoria.types import TrustTier
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,15 @@ def memories_retrieve(
     vector, degraded = query_vector(query=point, embedder=embedder)
     clock.lap("embedding")
     dim = len(vector) if vector is not None else (embedder.dim if embedder is not None else 0)
-    corpus = corpus_of(view, model=embedder.model if embedder is not None else "", dim=dim)
+    terms = search_terms(point)
+    model = embedder.model if embedder is not None else ""
+    corpus = corpus_for(view, model=model, dim=dim, terms=terms, filters=filters)
     clock.lap("corpus")
-    question = _question(query, point, now, vector, session_id, has_links=corpus.has_links)
+    question = _question(query, point, terms, now, vector, session_id, has_links=corpus.has_links)
     clock.lap("question")
-    ranked = ranking.rank(corpus, question, allowed=_allowed(corpus, filters), top_k=top_k, weights=weights)
+    ranked = ranking.rank(
+        corpus, question, allowed=_allowed(corpus, filters, view), top_k=top_k, weights=weights
+    )
     clock.lap("ranking")
     found = _hydrated(view, ranked.hits)
     clock.lap("reading")
@@ -89,7 +96,14 @@ def memories_retrieve(
 
 
 def _question(
-    query: str, point: str, now: datetime, vector: Any, session_id: str | None, *, has_links: bool
+    query: str,
+    point: str,
+    terms: Sequence[str],
+    now: datetime,
+    vector: Any,
+    session_id: str | None,
+    *,
+    has_links: bool,
 ) -> Question:
     wanted = intent(query, now)
     window = None
@@ -100,7 +114,7 @@ def _question(
     return Question(
         now=now.timestamp(),
         vector=vector,
-        terms=search_terms(point),
+        terms=terms,
         names=names(point),
         entities=list(things.values()),
         session_id=session_id,
@@ -109,8 +123,8 @@ def _question(
     )
 
 
-def _allowed(corpus: Corpus, filters: Filters) -> Mask:
-    """The filters as a mask over the corpus; metadata and tier filters have no retrieval of their own."""
+def _allowed(corpus: Corpus, filters: Filters, view: View) -> Mask:
+    """The filters as a mask over the corpus, metadata by asking the database."""
     mask: Mask = corpus.mask
     if filters.memory_types:
         codes = [TYPES.index(memory_type) for memory_type in TYPES if memory_type in filters.memory_types]
@@ -120,6 +134,10 @@ def _allowed(corpus: Corpus, filters: Filters) -> Mask:
         mask = mask & (wanted | corpus.of_session(None) if filters.session_or_none else wanted)
     if filters.subject_id is not None:
         mask = mask & corpus.of_subject(filters.subject_id)
+    if filters.trust_tier is not None:
+        mask = mask & (corpus.tiers == TIERS.index(TrustTier(filters.trust_tier)))
+    if filters.metadata:
+        mask = mask & corpus.having(ids_matching(view=view, filters=filters))
     return mask
 
 
@@ -133,6 +151,26 @@ def _hydrated(view: View, hits: list[Hit]) -> list[Found]:
         found = source.filter(memory_id__in=ids, is_active=True).only(*RECORD_COLUMNS)
         rows = {row.memory_id: record(row) for row in found} | dict(rows)
     return [Found(rows[hit.memory_id], round(hit.score, 4)) for hit in hits if hit.memory_id in rows]
+
+
+def memories_fulltext(
+    *, view: View, query: str, limit: int, embedder: Embedder | None, filters: Filters = ANY
+) -> list[Found]:
+    """Memories that have any word of the query, by their share of the reachable BM25 score, then newest id first."""
+    terms = search_terms(query)
+    model, dim = (
+        (embedder.model, embedder.dim) if embedder is not None else ("", 0)
+    )  # the corpus retrieval uses
+    corpus = corpus_for(view, model=model, dim=dim, terms=terms, filters=filters)
+    scores = np.where(_allowed(corpus, filters, view), corpus.lexical(Counter(terms)), 0.0)
+    rows = sorted(
+        np.flatnonzero(scores), key=lambda row: (scores[row], corpus.memory_id(int(row))), reverse=True
+    )
+    hits = [
+        Hit(int(row), corpus.memory_id(int(row)), float(scores[row]), float(scores[row]))
+        for row in rows[:limit]
+    ]
+    return _hydrated(view, hits)
 
 
 class _Stopwatch:

@@ -5,7 +5,15 @@ are indexed: nothing searches the others. A migration that rebuilds one of the t
 has to call `create` again.
 """
 
+from collections.abc import Sequence
 from typing import Any
+
+from django.db.models import QuerySet
+
+from apps.tenancy.scope import user_connection
+
+# How many rows of a user too large for memory are looked at closely.
+CANDIDATES = 2_000
 
 TABLES = {"mem_memories": "new.is_active = 1", "mem_revisions": "new.is_active = 1 AND new.absent = 0"}
 
@@ -35,3 +43,27 @@ def _create_fts5(schema_editor: Any, table: str, is_indexed: str) -> None:
         f" BEGIN {add} END",
     ):
         schema_editor.execute(statement)
+
+
+def matching(rows: QuerySet[Any], terms: Sequence[str], *, narrowed: bool) -> QuerySet[Any]:
+    """Those of the rows that have any of the terms: the best of them, or the newest where filters narrow the rows."""
+    table = rows.model._meta.db_table
+    if not terms:
+        return rows.order_by("-id")[:CANDIDATES]
+    if user_connection().vendor != "sqlite":
+        match = f"MATCH ({table}.search_text) AGAINST (%s)"
+        text = " ".join(terms)
+        ranked = rows.extra(  # noqa: S610  the table is our own
+            where=[match],
+            params=[text],
+            select={"text_rank": match},
+            select_params=[text],
+            order_by=["-text_rank"],
+        )
+        return ranked[:CANDIDATES]
+    found = f"SELECT rowid FROM {table}_text WHERE {table}_text MATCH %s"
+    if not narrowed:
+        found += f" ORDER BY rank LIMIT {CANDIDATES}"
+    wanted = " OR ".join(f'"{term}"' for term in dict.fromkeys(terms))
+    any_of = rows.extra(where=[f"{table}.id IN ({found})"], params=[wanted])  # noqa: S610  the table is our own
+    return any_of.order_by("-id")[:CANDIDATES]

@@ -6,7 +6,7 @@ Names may hold slashes, so what follows a name comes before the name alone.
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from apps.rest.views import branches, health, keys, memories, retrieve, snapshots, timeline
+from apps.rest.views import branches, health, keys, memories, query, retrieve, snapshots, timeline
 
 urlpatterns = [
     path("health", health.HealthView.as_view()),
@@ -18,6 +18,8 @@ urlpatterns = [
     path("auth/keys/<str:key_id>/rotate", keys.RotateKeyView.as_view()),
     path("v1/memories", memories.MemoriesView.as_view()),
     path("v1/memories/batch", memories.BatchView.as_view()),
+    path("v1/memories/query", query.QueryView.as_view()),
+    path("v1/memories/fulltext-search", query.FulltextView.as_view()),
     path("v1/memories/retrieve", retrieve.RetrieveView.as_view()),
     path("v1/memories/search", retrieve.SearchView.as_view()),
     path("v1/memories/correct", memories.CorrectByQueryView.as_view()),

@@ -72,6 +72,11 @@ def _merged(view: View, filters: Filters, count: int, cursor: str | None) -> lis
     return [found[memory_id] for memory_id in ids if memory_id in found and found[memory_id].is_active]
 
 
+def ids_matching(*, view: View, filters: Filters) -> set[str]:
+    """Ids of all active memories that the filters admit."""
+    return {i for source in view.sources() for i in filters.apply(source).values_list("memory_id", flat=True)}
+
+
 def memory_count(*, view: View) -> int:
     """Active memories in a view, without the anti-join that reading a branch needs: that would visit every row."""
     if view.is_main_now:
