@@ -203,7 +203,10 @@ def measure(engine: str, size: int, rounds: int) -> None:
 
         def by_type(view: View) -> object:
             found = (
-                s.filter(is_active=True).order_by().values_list("memory_type").annotate(Count("id"))
+                s.filter(is_active__in=(True,))
+                .order_by()
+                .values_list("memory_type")
+                .annotate(Count("memory_id"))
                 for s in view.sources()
             )
             return [list(counts) for counts in found]
@@ -289,7 +292,14 @@ def measure(engine: str, size: int, rounds: int) -> None:
             found = alternating(5, diff=lambda: branch_diff(name=branch.name, limit=100))  # noqa: B023
             add(f"diff of {count}", found["diff"])
             merge = partial(branch_merge, name=branch.name, strategy="append", actor_id="bench")
-            add(f"merge of {count}", once(partial(merge, now=timezone.now())))
+            done: list[object] = []
+            add(f"merge of {count}", once(lambda: done.append(merge(now=timezone.now()))))  # noqa: B023
+            add(
+                f"undo of a merge of {count}",
+                once(
+                    lambda: rollback(snapshot=done[0].restore_point, actor_id="bench", now=timezone.now())  # noqa: B023
+                ),
+            )
             branch_delete(name=branch.name, now=timezone.now())
         for count in ROLLED_BACK:
             if count * 2 > size:

@@ -130,6 +130,7 @@ class Revision(MemoryColumns):
                 fields=["branch_id", "is_active", "memory_id", "died", "born"], name="revisions_active"
             ),
             models.Index(fields=["branch_id", "content_hash"], name="revisions_content"),
+            models.Index(fields=["branch_id", "session_id"], name="revisions_session"),
             models.Index(fields=["embedding_id"], name="revisions_embedding"),
             models.Index(fields=["superseded_by"], name="revisions_superseded"),
         )

@@ -5,6 +5,7 @@ move without passing through Python.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from apps.memories.commits import CHUNK, SHARED, OpenCommit
@@ -63,13 +64,19 @@ def settle(opened: OpenCommit, *, branch_id: int, memory_ids: Iterable[str]) -> 
 
 def _move_bases(opened: OpenCommit, bases: Sequence[tuple[int, str, int | None]]) -> None:
     """Give the open rows of (branch id, memory id) another merge base."""
-    for branch_id in sorted({branch_id for branch_id, _, _ in bases}):
-        for ids in _chunks(memory_id for owner, memory_id, _ in bases if owner == branch_id):
+    wanted: dict[int, dict[str, int | None]] = {}
+    for branch_id, memory_id, base in bases:
+        wanted.setdefault(branch_id, {})[memory_id] = base
+    for branch_id, by_id in wanted.items():
+        for ids in _chunks(by_id):
             _remember_bases(opened, branch_id, ids)
-    sql.execute_many(
-        f"UPDATE mem_revisions SET base = %s WHERE branch_id = %s AND memory_id = %s AND died = {OPEN}",
-        [(base, branch_id, memory_id) for branch_id, memory_id, base in bases],
-    )
+            known = [(memory_id, by_id[memory_id]) for memory_id in ids if by_id[memory_id] is not None]
+            cases = f"CASE memory_id {'WHEN %s THEN %s ' * len(known)}END" if known else "NULL"
+            sql.execute(
+                f"UPDATE mem_revisions SET base = {cases}"
+                f" WHERE branch_id = %s AND died = %s AND memory_id IN ({sql.marks(ids)})",
+                [*chain.from_iterable(known), branch_id, OPEN, *ids],
+            )
 
 
 def _remember_bases(opened: OpenCommit, branch_id: int, ids: list[str]) -> None:
@@ -104,13 +111,15 @@ def rewind(opened: OpenCommit, seq: int) -> int:
     What branches had brought to main by then, and what not, is as it was too: a merge that is taken back can be made
     again.
     """
-    same = (
-        "EXISTS (SELECT 1 FROM mem_revisions r WHERE r.branch_id = %s AND r.memory_id = mem_memories.memory_id"
-        " AND r.died > %s AND r.born <= %s AND r.digest = mem_memories.digest)"
+    # Compared here, not by a subquery: SQLite took the wrong index for that and went through all changes for each.
+    then = dict(
+        sql.query(
+            "SELECT memory_id, digest FROM mem_revisions WHERE branch_id = %s AND died > %s AND born <= %s",
+            [MAIN_BRANCH, seq, seq],
+        )
     )
-    differs = f"born > %s AND NOT {same}"
-    parameters = [seq, MAIN_BRANCH, seq, seq]
-    ids = [row[0] for row in sql.query(f"SELECT memory_id FROM mem_memories WHERE {differs}", parameters)]
+    now = sql.query("SELECT memory_id, digest FROM mem_memories WHERE born > %s", [seq])
+    ids = [memory_id for memory_id, digest in now if memory_id not in then or then[memory_id] != digest]
     for part in _chunks(ids):
         _leave(opened, part)
     inherited, values = _columns("r.", born=opened.seq)
@@ -128,13 +137,11 @@ def rewind(opened: OpenCommit, seq: int) -> int:
 
 def _bases_at(seq: int) -> list[tuple[int, str, int | None]]:
     """The merge bases as they were at a commit, as (branch id, memory id, base), of all that moved since."""
-    return sql.query(  # type: ignore[return-value]
-        "SELECT b.branch_id, b.memory_id, b.base FROM mem_merge_bases b JOIN"
-        " (SELECT branch_id, memory_id, MIN(seq) AS moved FROM mem_merge_bases WHERE seq > %s"
-        " GROUP BY branch_id, memory_id) f"
-        " ON f.branch_id = b.branch_id AND f.memory_id = b.memory_id AND f.moved = b.seq",
-        [seq],
+    moves = sql.query(
+        "SELECT branch_id, memory_id, base FROM mem_merge_bases WHERE seq > %s ORDER BY seq DESC", [seq]
     )
+    first = {(branch_id, memory_id): base for branch_id, memory_id, base in moves}  # the earliest comes last
+    return [(branch_id, memory_id, base) for (branch_id, memory_id), base in first.items()]
 
 
 def _leave(opened: OpenCommit, ids: list[str]) -> None:

@@ -37,7 +37,9 @@ def snapshot_contents(*, view: View, limit: int, offset: int) -> Contents:
     keys = []
     for source in view.sources():
         rows = source.filter(is_active=True)
-        for memory_type, count in rows.order_by().values_list("memory_type").annotate(Count("id")):
+        # With `in`, because no index serves Django's bare `WHERE is_active`.
+        types = source.filter(is_active__in=(True,)).order_by().values_list("memory_type")
+        for memory_type, count in types.annotate(Count("memory_id")):
             by_type[memory_type] = by_type.get(memory_type, 0) + count
         ordered = rows.order_by("-observed_at", "-memory_id").values_list("observed_at", "memory_id")
         keys += list(ordered[: offset + limit])

@@ -31,6 +31,7 @@ def collect(*, now: datetime) -> Collected:
     MEMORIA_HISTORY_DAYS stays, so that times within it can be read. Safe to stop anywhere and to repeat.
     """
     horizon = _advance_horizon(now - timedelta(days=settings.MEMORIA_HISTORY_DAYS))
+    _forget_lines(horizon)
     return Collected(
         revisions=sum(_drop_branch_rows()) + sum(_drop_closed(horizon)),
         embeddings=sum(_drop_embeddings()),
@@ -48,6 +49,24 @@ def _advance_horizon(before: datetime) -> int:
             clock.horizon = last.seq
             clock.save(update_fields=["horizon"])
         return clock.horizon
+
+
+def _forget_lines(horizon: int) -> None:
+    """Let go of lines that a refresh replaced before the horizon and that no snapshot shows: each pins what main was
+    when it was forked.
+    """
+    with user_atomic():
+        Clock.objects.select_for_update().get(pk=1)
+        snapshots = sorted(Snapshot.objects.filter(status=Status.ACTIVE).values_list("seq", flat=True))
+        lines = Branch.objects.exclude(previous_id=None).exclude(status=Status.DELETED).order_by("-fork_seq")
+        for line in lines:
+            previous = Branch.objects.get(pk=line.previous_id)
+            while line.fork_seq <= horizon and not _holds(snapshots, previous.fork_seq, line.fork_seq):
+                Branch.objects.filter(pk=previous.pk).update(status=Status.DELETED)
+                Branch.objects.filter(pk=line.pk).update(previous_id=previous.previous_id)
+                if previous.previous_id is None:
+                    break
+                previous = Branch.objects.get(pk=previous.previous_id)
 
 
 def _drop_branch_rows() -> Iterator[int]:

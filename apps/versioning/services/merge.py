@@ -7,6 +7,7 @@ from datetime import datetime
 from apps.memories.audit import Entry, audit
 from apps.memories.commits import Change, OpenCommit, commit
 from apps.memories.models import OPEN, Memory, Revision
+from apps.memories.services.entities import link_by_rules
 from apps.memories.similarity import nearest_in_main
 from apps.memories.transfers import adopt, settle
 from apps.memories.view import MAIN, View
@@ -157,6 +158,7 @@ def _overwrite(opened: OpenCommit, branch: View, near: dict[str, str]) -> None:
         for memory_id, target in near.items()
     )
     settle(opened, branch_id=branch.branch_id, memory_ids=brought)
+    link_by_rules({target: brought[memory_id].content for memory_id, target in near.items()}, now=opened.now)
 
 
 @dataclass(frozen=True, slots=True)

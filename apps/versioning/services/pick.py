@@ -8,6 +8,7 @@ from enum import StrEnum
 from apps.memories.audit import Entry, audit
 from apps.memories.commits import SHARED, Change, OpenCommit, commit
 from apps.memories.models import Memory, MemoryColumns, Revision
+from apps.memories.services.vectors import query_vector
 from apps.memories.similarity import rank_rows
 from apps.memories.transfers import adopt
 from apps.memories.view import View
@@ -157,9 +158,10 @@ def _target(name: str) -> View:
 
 def _query_vector(selector: Selector, embedder: Embedder | None) -> object:
     """Embed the query before any transaction; None where ranking is by words alone."""
-    if not isinstance(selector, Ranking) or embedder is None or not selector.query.strip():
+    if not isinstance(selector, Ranking):
         return None
-    return embedder.embed([selector.query])[0]
+    vector, _ = query_vector(query=selector.query, embedder=embedder)
+    return vector
 
 
 def _plan(source: str, target: str, selector: Selector, policy: Policy, vector_query: object) -> Plan:

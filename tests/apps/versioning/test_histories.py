@@ -7,12 +7,13 @@ from typing import TypeVar
 
 import pytest
 
-from apps.memories.models import Clock
+from apps.memories.models import OPEN, Clock
 from apps.memories.selectors import memory_count
 from apps.memories.services.correct import memory_correct
 from apps.memories.services.write import memories_write
 from apps.memories.view import MAIN, View
-from apps.tenancy.scope import user_database
+from apps.tenancy import sql
+from apps.tenancy.scope import user_connection, user_database
 from apps.versioning.difference import difference, touched_against_main
 from apps.versioning.selectors import branch_view, snapshot_find, view_resolve
 from apps.versioning.services.branches import branch_create, branch_delete, branch_refresh
@@ -24,6 +25,7 @@ from apps.versioning.services.rollback import rollback
 from apps.versioning.services.snapshots import snapshot_create, snapshots_delete
 from memoria.drafts import draft
 from memoria.errors import Conflict
+from memoria.tokens import search_terms
 from memoria.verdicts import Update, chain
 from tests.apps.versioning.naive import Moment, Naive, Rows
 
@@ -267,11 +269,16 @@ class History:
 
     def check(self) -> None:
         assert read(MAIN) == self.naive.main
+        active_ids = {memory_id for memory_id, state in self.naive.main.items() if state[1]}
+        assert found_by_words("mem_memories", "1 = 1") == active_ids
         active = sum(state[1] for state in self.naive.main.values())
         assert Clock.objects.get().active_count == active
         for name, branch in self.naive.branches.items():
             view = branch_view(name=name)
             assert read(view) == branch.rows, name
+            own = {i for i in branch.own if i in branch.rows and branch.rows[i][1]}
+            alive = f"branch_id = {view.branch_id} AND died = {OPEN} AND absent = 0"
+            assert found_by_words("mem_revisions", alive) == own, name
             assert memory_count(view=view) == sum(state[1] for state in branch.rows.values())
             buckets = difference(view, MAIN)
             assert buckets.ahead == self.naive.ahead(name, self.naive.main), name
@@ -284,6 +291,15 @@ class History:
             for branch, rows in moment.branches.items():
                 if branch in self.naive.branches:
                     assert read(view_resolve(actor_id="ada", branch=branch, at=name)) == rows, (name, branch)
+
+
+def found_by_words(table: str, condition: str) -> set[str]:
+    """Memories in the text index under a word that all of them have."""
+    (word,) = search_terms("number")
+    match = f"MATCH ({table}.search_text) AGAINST ('{word}') AND is_active = 1"
+    if user_connection().vendor == "sqlite":
+        match = f"id IN (SELECT rowid FROM {table}_text WHERE {table}_text MATCH '{word}')"
+    return {row[0] for row in sql.query(f"SELECT memory_id FROM {table} WHERE {match} AND {condition}")}
 
 
 def read(view: View) -> Rows:
