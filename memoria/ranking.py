@@ -40,6 +40,8 @@ class Weights:
     # Multipliers: how much of the score they can take away.
     trust: float = 0.1
     fresh: float = 0.05
+    # How slowly memories grow stale; 1 is the usual pace.
+    pace: float = 1.0
     session: float = 0.1
     time: float = 0.3
     # Asked for the present or the past: what the last, or first, of the good ones gets more than the other end.
@@ -261,7 +263,7 @@ def _multipliers(corpus: Corpus, question: Question, weights: Weights) -> dict[s
     """Factors per row, each within its weight of 1."""
     age = (question.now - corpus.observed) / decay.DAY
     trust = decay.effective_confidence(corpus.confidences, corpus.tiers, age)
-    fresh = decay.freshness(corpus.types, age)
+    fresh = decay.freshness(corpus.types, age / weights.pace)
     factors = {"trust": 1 - weights.trust * (1 - trust), "fresh": 1 - weights.fresh * (1 - fresh)}
     if question.session_id is not None:
         same, free = corpus.of_session(question.session_id), corpus.of_session(None)

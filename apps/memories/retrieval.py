@@ -21,7 +21,7 @@ from memoria.corpus import TIERS, TYPES, Corpus, Mask
 from memoria.entities import entities
 from memoria.passages import focus
 from memoria.ports import Embedder
-from memoria.ranking import DEFAULT, Hit, Question, Weights
+from memoria.ranking import DEFAULT, Feedback, Hit, Question, Weights
 from memoria.signals import names
 from memoria.temporal import intent
 from memoria.tokens import search_terms
@@ -62,6 +62,7 @@ def memories_retrieve(
     filters: Filters = ANY,
     session_id: str | None = None,
     weights: Weights = DEFAULT,
+    feedback: Feedback = lambda _: {},
 ) -> Retrieval:
     """The memories that answer a query, best first; filters hold before anything is ranked.
 
@@ -80,7 +81,12 @@ def memories_retrieve(
     question = _question(query, point, terms, now, vector, session_id, has_links=corpus.has_links)
     clock.lap("question")
     ranked = ranking.rank(
-        corpus, question, allowed=_allowed(corpus, filters, view), top_k=top_k, weights=weights
+        corpus,
+        question,
+        allowed=_allowed(corpus, filters, view),
+        top_k=top_k,
+        feedback=feedback,
+        weights=weights,
     )
     clock.lap("ranking")
     found = _hydrated(view, ranked.hits)

@@ -6,7 +6,7 @@ Names may hold slashes, so what follows a name comes before the name alone.
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from apps.rest.views import branches, health, keys, memories, query, retrieve, snapshots, timeline
+from apps.rest.views import branches, feedback, health, keys, memories, query, retrieve, snapshots, timeline
 
 urlpatterns = [
     path("health", health.HealthView.as_view()),
@@ -26,6 +26,7 @@ urlpatterns = [
     path("v1/memories/purge", memories.PurgeView.as_view()),
     path("v1/memories/<str:memory_id>", memories.MemoryView.as_view()),
     path("v1/memories/<str:memory_id>/correct", memories.CorrectView.as_view()),
+    path("v1/memories/<str:memory_id>/feedback", feedback.FeedbackView.as_view()),
     path("v1/memories/<str:memory_id>/history", memories.HistoryView.as_view()),
     path("v1/snapshots", snapshots.SnapshotsView.as_view()),
     path("v1/snapshots/delete", snapshots.DeleteSnapshotsView.as_view()),
@@ -41,5 +42,9 @@ urlpatterns = [
     path("v1/branches/<path:name>/pick", branches.PickView.as_view()),
     path("v1/branches/<path:name>/apply", branches.ApplyView.as_view()),
     path("v1/branches/<path:name>", branches.BranchView.as_view()),
+    path("v1/feedback/stats", feedback.FeedbackStatsView.as_view()),
+    path("v1/feedback/by-tier", feedback.FeedbackByTierView.as_view()),
+    path("v1/retrieval-params", feedback.RetrievalParamsView.as_view()),
+    path("v1/retrieval-params/tune", feedback.TuneView.as_view()),
     path("v1/log", timeline.LogView.as_view()),
 ]

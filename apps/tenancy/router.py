@@ -10,7 +10,7 @@ from django.db.models import Model
 from apps.tenancy.scope import current_alias
 from memoria.errors import CrossUserAccess
 
-USER_APPS = frozenset({"graph", "memories", "versioning"})
+USER_APPS = frozenset({"feedback", "graph", "memories", "versioning"})
 
 
 class PlaneRouter:

@@ -232,6 +232,7 @@ INSTALLED_APPS = [
     "apps.graph",
     "apps.memories",
     "apps.versioning",
+    "apps.feedback",
     "apps.rest",
 ]
 

@@ -1,5 +1,6 @@
 """Finding memories: /v1/memories/retrieve and /v1/memories/search."""
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 import msgspec
@@ -7,6 +8,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.feedback.selectors import factors_of, params_get
 from apps.memories.embedding import embedder
 from apps.memories.filters import Filters
 from apps.memories.retrieval import Explanation, Retrieval, memories_retrieve
@@ -16,8 +18,10 @@ from apps.rest.openapi import describe
 from apps.rest.shapes import EXAMPLE_MEMORY, MemoryObject, memory_object
 from memoria.drafts import checked_subject, checked_type
 from memoria.errors import Invalid
-from memoria.ranking import Hit
+from memoria.feedback import DEFAULT_PARAMS
+from memoria.ranking import DEFAULT, Hit
 
+USUAL_DECAY_HOURS = DEFAULT_PARAMS.temporal_decay_hours
 LEVELS = {"true": "basic", "basic": "basic", "verbose": "verbose", "analyze": "analyze"}
 
 
@@ -140,13 +144,18 @@ class SearchView(UserView):
 
 
 def _answer(view: UserView, body: RetrieveBody) -> Response:
+    now, params = timezone.now(), params_get()
     retrieval = memories_retrieve(
         filters=session_filters(body),
         view=view.view_of(branch=body.branch, at=body.at),
         query=body.query,
         top_k=min(max(body.top_k, 1), 100),
         embedder=embedder(),
-        now=timezone.now(),
+        now=now,
+        weights=replace(
+            DEFAULT, trust=params.confidence_weight, pace=params.temporal_decay_hours / USUAL_DECAY_HOURS
+        ),
+        feedback=lambda memory_ids: factors_of(memory_ids=memory_ids, params=params, now=now),
         session_id=body.session_id if (body.session_id or "").strip() else None,
     )
     results = [memory_object(found.memory, score=found.score) for found in retrieval.found]

@@ -1,0 +1,48 @@
+"""Reads of feedback and of the user's weights."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import Count
+
+from apps.feedback.models import Feedback, RetrievalParams
+from apps.memories.models import Memory
+from memoria.feedback import DEFAULT_PARAMS, Params, Signal, factor
+
+FIELDS = ("feedback_weight", "temporal_decay_hours", "confidence_weight")
+
+
+def params_get() -> Params:
+    values = RetrievalParams.objects.filter(pk=1).values_list(*FIELDS).first()
+    return DEFAULT_PARAMS if values is None else Params(*values)
+
+
+def factors_of(*, memory_ids: Sequence[str], params: Params, now: datetime) -> Mapping[str, float]:
+    """Multipliers of those of the memories that somebody has said something about."""
+    signals: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    rows = Feedback.objects.filter(memory_id__in=memory_ids)
+    for memory_id, signal, created_at in rows.values_list("memory_id", "signal", "created_at"):
+        signals[memory_id].append((signal, (now - created_at) / timedelta(days=1)))
+    return {memory_id: factor(every, params.feedback_weight) for memory_id, every in signals.items()}
+
+
+def signal_counts(*, since: datetime | None = None) -> dict[str, int]:
+    """How often each signal was given, every signal named."""
+    rows = Feedback.objects.all() if since is None else Feedback.objects.filter(created_at__gt=since)
+    return dict.fromkeys(map(str, Signal), 0) | dict(
+        rows.values_list("signal").annotate(count=Count("feedback_id"))
+    )
+
+
+def signals_by_tier() -> list[tuple[str, str, int]]:
+    """(tier, signal, count), ordered; of memories that main still holds, active or not."""
+    rated = Memory.objects.filter(memory_id__in=Feedback.objects.values("memory_id"))
+    tiers = dict(rated.values_list("memory_id", "trust_tier"))
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for memory_id, signal, count in Feedback.objects.values_list("memory_id", "signal").annotate(
+        count=Count("feedback_id")
+    ):
+        if memory_id in tiers:
+            counts[tiers[memory_id], signal] += count
+    return [(tier, signal, count) for (tier, signal), count in sorted(counts.items())]
