@@ -34,31 +34,52 @@ def nearest_in_main(rows: Sequence[Any], *, minimum: float) -> dict[str, tuple[f
     wanted = [row for row in rows if row.embedding_id is not None]
     if not wanted:
         return {}
-    mine = vectors_of(row.embedding_id for row in wanted)
-    models = dict(Embedding.objects.filter(pk__in=list(mine)).values_list("pk", "model"))
+    groups = _grouped(wanted)
     best: dict[str, tuple[float, str]] = {}
-    types = {row.memory_type for row in wanted}
-    main = Memory.objects.filter(is_active=True, memory_type__in=types, embedding_id__isnull=False)
-    main = main.exclude(memory_id__in=[row.memory_id for row in wanted])
+    main = Memory.objects.filter(
+        is_active=True, memory_type__in={memory_type for memory_type, _ in groups}, embedding_id__isnull=False
+    )
     keys = list(main.order_by("memory_id").values_list("memory_id", "memory_type", "embedding_id"))
+    own = {row.memory_id for row in wanted}
     for start in range(0, len(keys), ROWS_PER_READ):
-        part = keys[start : start + ROWS_PER_READ]
+        part = [key for key in keys[start : start + ROWS_PER_READ] if key[0] not in own]
         theirs = vectors_of(key[2] for key in part)
-        their_models = dict(Embedding.objects.filter(pk__in=list(theirs)).values_list("pk", "model"))
-        for row in wanted:
-            same = [
-                key
-                for key in part
-                if key[1] == row.memory_type and their_models.get(key[2]) == models[row.embedding_id]
-            ]
+        models = _models(theirs)
+        for (memory_type, model), (ids, mine) in groups.items():
+            same = [key for key in part if key[1] == memory_type and models.get(key[2]) == model]
             if not same:
                 continue
-            alike = np.stack([theirs[key[2]] for key in same]) @ mine[row.embedding_id]
-            at = int(alike.argmax())
-            cosine = float(alike[at])
-            if cosine >= minimum and cosine > best.get(row.memory_id, (-1.0, ""))[0]:
-                best[row.memory_id] = (cosine, same[at][0])
+            alike = np.stack([theirs[key[2]] for key in same]) @ mine.T
+            nearest = alike.argmax(axis=0)
+            cosines = alike[nearest, np.arange(len(ids))]
+            for number in np.flatnonzero(cosines >= minimum):
+                cosine = float(cosines[number])
+                if cosine > best.get(ids[number], (-1.0, ""))[0]:
+                    best[ids[number]] = (cosine, same[nearest[number]][0])
     return best
+
+
+def _grouped(rows: Sequence[Any]) -> dict[tuple[str, str], tuple[list[str], Floats]]:
+    """Memory ids and their vectors as a matrix, by type and model."""
+    vectors = vectors_of(row.embedding_id for row in rows)
+    models = _models(vectors)
+    groups: dict[tuple[str, str], list[Any]] = {}
+    for row in rows:
+        groups.setdefault((row.memory_type, models[row.embedding_id]), []).append(row)
+    return {
+        key: ([row.memory_id for row in some], np.stack([vectors[row.embedding_id] for row in some]))
+        for key, some in groups.items()
+    }
+
+
+def _models(embedding_ids: Iterable[int]) -> dict[int, str]:
+    """The model of each embedding."""
+    found: dict[int, str] = {}
+    every = sorted(set(embedding_ids))
+    for start in range(0, len(every), ROWS_PER_READ):
+        rows = Embedding.objects.filter(pk__in=every[start : start + ROWS_PER_READ])
+        found.update(rows.values_list("pk", "model"))
+    return found
 
 
 def rank_rows(rows: Sequence[Any], *, query: str, vector: Any) -> dict[str, float]:

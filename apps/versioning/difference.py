@@ -45,7 +45,7 @@ def touched_against(source: View, target: View) -> list[Touched]:
 def sides(view: View, memory_ids: Iterable[str]) -> dict[str, Side]:
     """The given rows as a view has them."""
     found: dict[str, Side] = {}
-    for ids in _chunks(memory_ids):
+    for ids in chunks(memory_ids):
         for source in view.sources():
             rows = source.filter(memory_id__in=ids).values_list(
                 "memory_id", "digest", "is_active", "superseded_by"
@@ -82,7 +82,7 @@ def behind_main(branch: View, buckets: Buckets, limit: int | None = None) -> lis
     ids = {memory_id for memory_id, is_active in gained if is_active}
     touched = Revision.objects.filter(branch_id=branch.branch_id, died=OPEN)
     ids -= buckets.aside | set(touched.values_list("memory_id", flat=True))
-    for part in _chunks(buckets.behind):
+    for part in chunks(buckets.behind):
         known = Memory.objects.filter(memory_id__in=part, is_active=True)
         ids.update(known.values_list("memory_id", flat=True))
     return sorted(ids)[:limit]
@@ -94,12 +94,13 @@ def texts(view: View, memory_ids: Iterable[str]) -> dict[str, Any]:
     columns = ("memory_id", "content", "memory_type", "author_id", "is_active", "superseded_by")
     return {
         row.memory_id: row
-        for ids in _chunks(memory_ids)
+        for ids in chunks(memory_ids)
         for row in rows.filter(memory_id__in=ids).only(*columns)
     }
 
 
-def _chunks(items: Iterable[str]) -> Iterator[list[str]]:
+def chunks(items: Iterable[str]) -> Iterator[list[str]]:
+    """Sorted parts small enough for one statement."""
     every = sorted(set(items))
     for start in range(0, len(every), IDS_PER_QUERY):
         yield every[start : start + IDS_PER_QUERY]

@@ -7,13 +7,13 @@ from enum import StrEnum
 
 from apps.memories.audit import Entry, audit
 from apps.memories.commits import SHARED, Change, OpenCommit, commit
-from apps.memories.models import Memory, MemoryColumns, Revision
+from apps.memories.models import Memory, MemoryColumns
 from apps.memories.services.vectors import query_vector
 from apps.memories.similarity import rank_rows
 from apps.memories.transfers import adopt
 from apps.memories.view import View
 from apps.tenancy.scope import user_atomic
-from apps.versioning.difference import difference, sides, touched_against
+from apps.versioning.difference import chunks, difference, sides, touched_against
 from apps.versioning.selectors import branch_view, snapshot_get, view_at
 from apps.versioning.services.snapshots import restore_point_create
 from memoria.errors import Conflict, Invalid, NotFound
@@ -212,11 +212,8 @@ def _candidates(source: View, target: View, rows: list[Touched]) -> list[Candida
     for unit in buckets.conflicts:
         brings = tuple(memory_id for memory_id in (unit.memory_id, *unit.mine) if memory_id in touched)
         found.append(Candidate(unit.memory_id, brings, unit.theirs, is_conflict=True))
-    changed = dict(
-        Revision.objects.filter(branch_id=source.branch_id, memory_id__in=[c.memory_id for c in found])
-        .order_by("born")
-        .values_list("memory_id", "born")
-    )
+    ages = source.overlay().values_list("memory_id", "born")
+    changed: dict[str, int] = dict(ages)
     return sorted(found, key=lambda c: (-changed.get(c.memory_id, 0), c.memory_id))
 
 
@@ -233,17 +230,20 @@ def _ranked(
 def _rows(view: View, memory_ids: Iterable[str]) -> dict[str, MemoryColumns]:
     """The given rows of a branch by id, the ones that it has removed included."""
     found: dict[str, MemoryColumns] = {}
-    for source in view.sources():
-        for row in source.filter(memory_id__in=list(memory_ids)):
-            found.setdefault(row.memory_id, row)
-    for row in view.overlay().filter(memory_id__in=list(memory_ids), absent=1):
-        found.setdefault(row.memory_id, row)
+    for ids in chunks(memory_ids):
+        for source in (view.overlay(), *view.inherited()):
+            for row in source.filter(memory_id__in=ids):
+                found.setdefault(row.memory_id, row)
     return found
 
 
 def _write_into_branch(opened: OpenCommit, plan: Plan, brings: set[str], drops: set[str]) -> None:
     """Write the source's rows over the target branch's."""
-    brought = {row.memory_id: row for row in plan.source.overlay().filter(memory_id__in=brings)}
+    brought = {
+        row.memory_id: row
+        for ids in chunks(brings)
+        for row in plan.source.overlay().filter(memory_id__in=ids)
+    }
     present = _rows(plan.target, [*brings, *drops])
     columns = [name for name in SHARED if name not in ("born", "digest", "memory_id")]
     gone = [memory_id for memory_id, row in brought.items() if row.absent]
