@@ -206,7 +206,7 @@ def measure(engine: str, size: int, rounds: int) -> None:
                 s.filter(is_active__in=(True,))
                 .order_by()
                 .values_list("memory_type")
-                .annotate(Count("memory_id"))
+                .annotate(count=Count("*"))
                 for s in view.sources()
             )
             return [list(counts) for counts in found]

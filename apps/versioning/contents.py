@@ -39,7 +39,7 @@ def snapshot_contents(*, view: View, limit: int, offset: int) -> Contents:
         rows = source.filter(is_active=True)
         # With `in`, because no index serves Django's bare `WHERE is_active`.
         types = source.filter(is_active__in=(True,)).order_by().values_list("memory_type")
-        for memory_type, count in types.annotate(Count("memory_id")):
+        for memory_type, count in types.annotate(count=Count("*")):
             by_type[memory_type] = by_type.get(memory_type, 0) + count
         ordered = rows.order_by("-observed_at", "-memory_id").values_list("observed_at", "memory_id")
         keys += list(ordered[: offset + limit])

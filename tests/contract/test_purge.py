@@ -206,6 +206,32 @@ def test_every_purge_has_a_restore_point_of_its_own(ada):
     assert ada.contents() == [TEA, BEES]
 
 
+def test_a_purge_of_a_branch_can_be_undone_there(ada):
+    (kept,) = stored(ada, TEA)
+    post(ada, "/v1/branches", name="exp")
+    own = ada.store(BEES, branch="exp")["memory_id"]
+    point = purge(ada, memory_ids=[kept, own], branch="exp")["snapshot_name"]
+    ada.store("Main goes on")
+    assert ada.contents(branch="exp") == []
+    done = post(ada, f"/v1/snapshots/{point}/rollback?branch=exp")
+    assert done["changed"] == 2
+    assert ada.contents(branch="exp") == [TEA, BEES]
+    assert ada.contents() == [TEA, "Main goes on"]
+    post(ada, f"/v1/snapshots/{done['restore_point']}/rollback?branch=exp")
+    assert ada.contents(branch="exp") == []
+
+
+def test_a_branch_does_not_go_back_to_before_it_was(ada):
+    stored(ada, TEA)
+    post(ada, "/v1/snapshots", name="before")
+    ada.store(BEES)
+    post(ada, "/v1/branches", name="exp")
+    for branch, status in (("exp", 409), ("nowhere", 404)):
+        answer = ada.http.post("/v1/snapshots/before/rollback", params={"branch": branch})
+        assert answer.status_code == status
+    assert ada.contents(branch="exp") == [TEA, BEES]
+
+
 def test_a_delete_can_be_undone(ada):
     (memory_id,) = stored(ada, TEA)
     ada.http.delete(f"/v1/memories/{memory_id}")

@@ -109,6 +109,11 @@ class Result(msgspec.Struct):
     result: str
 
 
+class RollbackQuery(Body):
+    branch: str | None = None
+    """Go back on this branch; main unless given, whatever is checked out."""
+
+
 class RollbackAnswer(msgspec.Struct):
     result: str
     restore_point: str
@@ -233,12 +238,19 @@ class SnapshotDiffView(UserView):
 
 class RollbackView(UserView):
     @describe(
-        summary="Give main the memories of a snapshot; can itself be undone",
+        summary="Give main, or a branch, the memories of a snapshot; can itself be undone",
+        query=RollbackQuery,
         answer=RollbackAnswer,
-        errors=(404,),
+        errors=(404, 409),
     )
     def post(self, request: Request, name: str) -> Response:
-        done = rollback(snapshot=name, actor_id=self.caller.user_id, now=timezone.now())
+        query = read_query(request, RollbackQuery)
+        done = rollback(
+            snapshot=name,
+            actor_id=self.caller.user_id,
+            now=timezone.now(),
+            branch=(query.branch or "").strip() or "main",
+        )
         return Response(RollbackAnswer(f"Rolled back to snapshot '{name}'", done.restore_point, done.changed))
 
 

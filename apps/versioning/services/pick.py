@@ -1,20 +1,20 @@
 """Picking single changes of a branch into main or another branch. A preview and a real run make the same plan."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from apps.memories.audit import Entry, audit
-from apps.memories.commits import SHARED, Change, OpenCommit, commit
-from apps.memories.models import Memory, MemoryColumns
+from apps.memories.commits import commit
 from apps.memories.services.vectors import query_vector
 from apps.memories.similarity import rank_rows
 from apps.memories.transfers import adopt
 from apps.memories.view import View
 from apps.tenancy.scope import user_atomic
-from apps.versioning.difference import chunks, difference, sides, touched_against
+from apps.versioning.difference import difference, sides, touched_against
 from apps.versioning.selectors import branch_view, snapshot_get, view_at
+from apps.versioning.services.rewrite import branch_rewrite, branch_rows
 from apps.versioning.services.snapshots import restore_point_create
 from memoria.errors import Conflict, Invalid, NotFound
 from memoria.ports import Embedder
@@ -97,7 +97,7 @@ def pick_plan(
     vector_query = _query_vector(selector, embedder)
     with user_atomic():
         plan = _plan(source, target, selector, policy, vector_query)
-        rows = _rows(plan.source, [candidate.memory_id for candidate in plan.candidates])
+        rows = branch_rows(plan.source, [candidate.memory_id for candidate in plan.candidates])
     return plan, {memory_id: row.content for memory_id, row in rows.items()}
 
 
@@ -140,7 +140,8 @@ def branch_pick(
                 dropped_ids=drops,
             )
         else:
-            _write_into_branch(opened, plan, brings, drops)
+            brought = branch_rows(plan.source, brings)
+            branch_rewrite(opened, dict.fromkeys(drops) | {i: brought[i] for i in brings})
         payload = {"source": source, "target": target, "memory_ids": sorted(brings)}
         audit(
             [Entry("branch_pick", payload=payload | {"changed": len(brings | drops)})],
@@ -220,39 +221,8 @@ def _candidates(source: View, target: View, rows: list[Touched]) -> list[Candida
 def _ranked(
     source: View, candidates: list[Candidate], selector: Ranking, vector_query: object
 ) -> list[Candidate]:
-    rows = _rows(source, [candidate.memory_id for candidate in candidates])
+    rows = branch_rows(source, [candidate.memory_id for candidate in candidates])
     scores = rank_rows(list(rows.values()), query=selector.query, vector=vector_query)
     scored = [replace(c, score=round(scores.get(c.memory_id, 0.0), 4)) for c in candidates]
     kept = [c for c in scored if selector.min_score is None or (c.score or 0.0) >= selector.min_score]
     return sorted(kept, key=lambda c: (-(c.score or 0.0), c.memory_id))[: selector.top_k]
-
-
-def _rows(view: View, memory_ids: Iterable[str]) -> dict[str, MemoryColumns]:
-    """The given rows of a branch by id, the ones that it has removed included."""
-    found: dict[str, MemoryColumns] = {}
-    for ids in chunks(memory_ids):
-        for source in (view.overlay(), *view.inherited()):
-            for row in source.filter(memory_id__in=ids):
-                found.setdefault(row.memory_id, row)
-    return found
-
-
-def _write_into_branch(opened: OpenCommit, plan: Plan, brings: set[str], drops: set[str]) -> None:
-    """Write the source's rows over the target branch's."""
-    brought = {
-        row.memory_id: row
-        for ids in chunks(brings)
-        for row in plan.source.overlay().filter(memory_id__in=ids)
-    }
-    present = _rows(plan.target, [*brings, *drops])
-    columns = [name for name in SHARED if name not in ("born", "digest", "memory_id")]
-    gone = [memory_id for memory_id, row in brought.items() if row.absent]
-    leaving = (present[memory_id] for memory_id in {*gone, *drops} if memory_id in present)
-    opened.remove([row for row in leaving if not getattr(row, "absent", 0)])
-    values = {
-        memory_id: {name: getattr(row, name) for name in columns}
-        for memory_id, row in brought.items()
-        if not row.absent
-    }
-    opened.change(Change(present[i], values[i]) for i in values if i in present)
-    opened.insert([Memory(memory_id=i, **values[i]) for i in values if i not in present])

@@ -79,6 +79,13 @@ class Naive:
         for branch in self.branches.values():
             branch.base = dict(to.bases.get(branch.number, branch.fork))
 
+    def rollback_branch(self, name: str, to: Moment) -> None:
+        """A branch goes back; what it and main have agreed on stays."""
+        branch = self.branches[name]
+        rows = to.branches[name] if branch.number in to.bases else branch.fork
+        changed = {i for i in rows.keys() | branch.rows.keys() if rows.get(i) != branch.rows.get(i)}
+        self.write(name, {i: rows.get(i) for i in changed})
+
     def verdicts(self, name: str, target: Rows) -> dict[str, Verdict]:
         branch = self.branches[name]
         return {i: verdict3(branch.rows.get(i), branch.base.get(i), target.get(i)) for i in branch.own}

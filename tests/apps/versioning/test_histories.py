@@ -45,6 +45,7 @@ class History:
         self.log: list[str] = []
         self.conflicts = 0
         self.picked = 0
+        self.branches_back = 0
         settings.MEMORIA_HISTORY_DAYS = 1 / 24
 
     def step(self) -> None:
@@ -61,6 +62,7 @@ class History:
             self.refresh: 2,
             self.rollback: 3,
             self.go_back: 4,
+            self.rollback_branch: 3,
             self.forget_snapshot: 2,
             self.forget_branch: 2,
             self.collect: 2,
@@ -242,6 +244,21 @@ class History:
             self.undoable(done.restore_point)
             self.naive.rollback(self.naive.snapshots[name])
 
+    def rollback_branch(self) -> None:
+        if not (self.naive.snapshots and self.naive.branches):
+            return
+        snapshot = self.random.choice(list(self.naive.snapshots))
+        name = self.random.choice(list(self.naive.branches))
+        wanted = {"snapshot": snapshot, "branch": name, "actor_id": "ada", "now": self.now}
+        if snapshot_find(name=snapshot).seq < branch_view(name=name).fork_seq:
+            with pytest.raises(Conflict):
+                rollback(**wanted)
+            return
+        done = rollback(**wanted)
+        self.undoable(done.restore_point)
+        self.naive.rollback_branch(name, self.naive.snapshots[snapshot])
+        self.branches_back += bool(done.changed)
+
     def go_back(self) -> None:
         """Undo one of the last operations, a going back among them."""
         if self.undo:
@@ -323,4 +340,5 @@ def test_a_random_history_equals_full_copies(ada, settings, seed):
             except Exception as error:
                 error.add_note(f"seed {seed}, step {number}, last steps {history.log[-5:]}")
                 raise
-    assert history.conflicts > 10 and history.picked > 3, "the history was too tame to show anything"
+    shown = (history.conflicts > 10, history.picked > 3, history.branches_back > 1)
+    assert all(shown), "the history was too tame to show anything"
