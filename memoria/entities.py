@@ -276,3 +276,21 @@ def _names(text: str) -> Iterator[tuple[str, str, str]]:
             len(spelled) > 1 and (not begins or not spelled[1:].islower() or spelled.lower() in TECH_WORDS)
         ) or (len(spelled) > 2 and spelled.lower() not in COMMON_WORDS):
             yield CONCEPT, spelled, spelled.lower()
+
+
+_PHRASE_WORD = re.compile(r"[^\W_]+(?:[-_.'’/@:][^\W_]+)*|[\u3400-\u9fff]+")
+PHRASE_WORDS, PHRASE_CHARACTERS = 4, 6
+
+
+def possible_names(query: str) -> list[str]:
+    """What a query may call a thing by a name that somebody gave it: the rules' finds and every short phrase."""
+    found = {thing.name: None for thing in entities(query)}
+    words = _PHRASE_WORD.findall(query[:1_000].lower())
+    for start in range(len(words)):
+        for length in range(1, PHRASE_WORDS + 1):
+            found[" ".join(words[start : start + length])] = None
+    for run in re.findall("[\u3400-\u9fff]+", query[:200]):
+        for start in range(len(run)):
+            for length in range(2, PHRASE_CHARACTERS + 1):
+                found[run[start : start + length]] = None
+    return list(found)

@@ -25,3 +25,18 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key_prefix}… ({self.name})"
+
+
+class ToolUsage(models.Model):
+    """When a user's tool, as it calls itself in a header, was last here."""
+
+    user_id = BytewiseField(max_length=64)
+    tool_name = BytewiseField(max_length=128)
+    last_used_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "mem_tool_usage"
+        constraints = (models.UniqueConstraint(fields=["user_id", "tool_name"], name="tool_usage_user_tool"),)
+
+    def __str__(self) -> str:
+        return f"{self.tool_name} of {self.user_id}"

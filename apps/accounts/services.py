@@ -7,13 +7,15 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Case, Value, When
 
-from apps.accounts.models import ApiKey
+from apps.accounts.models import ApiKey, ToolUsage
 from apps.accounts.selectors import KeyRecord, key_get
 from apps.jobs.coalesce import Coalescer
 from apps.tenancy.admission import admit
 from apps.tenancy.services.provision import user_provision
 from memoria import naming
 from memoria.errors import Invalid, NotFound
+
+TOOL_NAME_LENGTH = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +89,26 @@ _last_used: Coalescer[str, datetime] = Coalescer(name="key-last-used", write=_wr
 def key_touch(*, key_id: str, now: datetime) -> None:
     """Note the use of a key; written within seconds, together with others."""
     _last_used.put(key_id, now)
+
+
+def _write_tools(used: dict[tuple[str, str], datetime]) -> None:
+    for (user_id, tool_name), moment in sorted(used.items()):
+        ToolUsage.objects.update_or_create(
+            user_id=user_id, tool_name=tool_name, defaults={"last_used_at": moment}
+        )
+
+
+_tools: Coalescer[tuple[str, str], datetime] = Coalescer(name="tool-usage", write=_write_tools)
+
+
+def tool_touch(*, user_id: str, tool_name: str, now: datetime) -> None:
+    """Note that a tool was used; written within seconds. Names too long to be one are passed over."""
+    if 0 < len(tool_name) <= TOOL_NAME_LENGTH:
+        _tools.put((user_id, tool_name), now)
+
+
+def tools_used(*, user_id: str) -> list[tuple[str, datetime]]:
+    """(name, last use) of the user's tools by name, with what this process has not written yet."""
+    _tools.flush()
+    rows = ToolUsage.objects.filter(user_id=user_id).order_by("tool_name")
+    return list(rows.values_list("tool_name", "last_used_at"))

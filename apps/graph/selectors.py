@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -30,6 +31,22 @@ def linked_memory_ids(memory_ids: Iterable[str]) -> set[str]:
         rows = MemoryEntityLink.objects.filter(memory_id__in=every[start : start + PER_QUERY])
         found.update(rows.values_list("memory_id", flat=True))
     return found
+
+
+def memories_by_entity(*, memory_ids: list[str]) -> dict[int, list[str]]:
+    """The given memories by what they are linked to."""
+    found: dict[int, list[str]] = {}
+    rows = MemoryEntityLink.objects.filter(memory_id__in=memory_ids).order_by("memory_id")
+    for entity_id, memory_id in rows.values_list("entity_id", "memory_id"):
+        found.setdefault(entity_id, []).append(memory_id)
+    return found
+
+
+def orphans(*, known_memories: QuerySet[Any, Any]) -> tuple[int, int]:
+    """Links of memories that are not among the known ones, and entities without any link."""
+    links = MemoryEntityLink.objects.exclude(memory_id__in=known_memories).count()
+    entities = Entity.objects.exclude(id__in=MemoryEntityLink.objects.values("entity_id")).count()
+    return links, entities
 
 
 def newest_link() -> int:

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
-
 from apps.graph.models import Entity, MemoryEntityLink
 from apps.tenancy import sql
 from apps.tenancy.scope import user_atomic
@@ -42,9 +40,9 @@ def memories_link(*, found: Mapping[str, Sequence[Found]], source: LinkSource, n
             for memory_id, every in found.items()
             for thing in every
         ]
-        sql.insert(links, or_ignore=True)
         if source is not LinkSource.RULES:
-            _strengthen(links, source)
+            _drop_weaker(links, source)
+        sql.insert(links, or_ignore=True)
     return Linked(len(fresh), len(known), len(links))
 
 
@@ -74,7 +72,19 @@ def _create(things: list[Found], now: datetime) -> dict[str, int]:
     return {row.name: row.pk for row in rows}
 
 
-def _strengthen(links: list[MemoryEntityLink], source: LinkSource) -> None:
+def _drop_weaker(links: list[MemoryEntityLink], source: LinkSource) -> None:
+    """Make room for stronger links. They become new rows, because readers notice new rows only."""
     for link in links:
-        weaker = Q(memory_id=link.memory_id, entity_id=link.entity_id, weight__lt=LINK_WEIGHTS[source])
-        MemoryEntityLink.objects.filter(weaker).update(source=source, weight=LINK_WEIGHTS[source])
+        MemoryEntityLink.objects.filter(
+            memory_id=link.memory_id, entity_id=link.entity_id, weight__lt=LINK_WEIGHTS[source]
+        ).delete()
+
+
+def orphans_drop(*, known: set[str]) -> int:
+    """Drop links of memories that are not known, and entities nothing is linked to. Returns how many."""
+    linked = set(MemoryEntityLink.objects.values_list("memory_id", flat=True).distinct())
+    dropped = 0
+    for start in range(0, len(gone := sorted(linked - known)), sql.ROWS_PER_STATEMENT):
+        part = gone[start : start + sql.ROWS_PER_STATEMENT]
+        dropped += MemoryEntityLink.objects.filter(memory_id__in=part).delete()[0]
+    return dropped + Entity.objects.exclude(id__in=MemoryEntityLink.objects.values("entity_id")).delete()[0]

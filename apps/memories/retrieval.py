@@ -18,7 +18,7 @@ from apps.memories.services.vectors import query_vector
 from apps.memories.view import View
 from memoria import ranking
 from memoria.corpus import TIERS, TYPES, Corpus, Mask
-from memoria.entities import entities
+from memoria.entities import possible_names
 from memoria.passages import focus
 from memoria.ports import Embedder
 from memoria.ranking import DEFAULT, Feedback, Hit, Question, Weights
@@ -116,7 +116,7 @@ def _question(
     if wanted.window is not None:
         start, end = (moment.timestamp() if moment is not None else None for moment in wanted.window)
         window = (start, end)
-    things = entity_ids(names=[thing.name for thing in entities(query)]) if has_links else {}
+    things = entity_ids(names=possible_names(query)) if has_links else {}
     return Question(
         now=now.timestamp(),
         vector=vector,

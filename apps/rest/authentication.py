@@ -5,6 +5,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from apps.accounts.callers import Caller, caller_identify
+from apps.accounts.services import tool_touch
 
 
 def _header(request: Request, name: str) -> str | None:
@@ -34,4 +35,6 @@ class BearerAuthentication(BaseAuthentication):
             acts_as=_named_user(request),
             now=timezone.now(),
         )
+        if tool := (_header(request, "HTTP_X_MEMORIA_TOOL") or _header(request, "HTTP_X_TOOL_NAME")):
+            tool_touch(user_id=caller.user_id, tool_name=tool.strip(), now=timezone.now())
         return caller, caller

@@ -59,12 +59,16 @@ class UserView(CallerView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        caller = self.caller
-        if caller.is_master and not caller.names_user and "memory_id" in kwargs:
-            caller = request.user = self._owner_of(kwargs["memory_id"]) or caller  # type: ignore[assignment]
+        caller = request.user = self.acting_as(self.caller, **kwargs)  # type: ignore[assignment]
         creates = self.creates_user or not caller.is_master
         way = route(user_id=caller.user_id, found=caller.registration, creates=creates)
         self._scope.enter_context(user_database(way))
+
+    def acting_as(self, caller: Caller, **kwargs: Any) -> Caller:
+        """The caller as the user whose database is opened. A master caller may name a memory without its owner."""
+        if caller.is_master and not caller.names_user and "memory_id" in kwargs:
+            return self._owner_of(kwargs["memory_id"]) or caller
+        return caller
 
     def _owner_of(self, memory_id: str) -> Caller | None:
         """The caller as the user who has this memory: an administrator may name a memory without its owner."""

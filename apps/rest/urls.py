@@ -6,7 +6,23 @@ Names may hold slashes, so what follows a name comes before the name alone.
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from apps.rest.views import branches, feedback, health, keys, memories, query, retrieve, snapshots, timeline
+from apps.rest.views import (
+    branches,
+    diagnosis,
+    entities,
+    feedback,
+    gather,
+    governance,
+    health,
+    keys,
+    memories,
+    profile,
+    query,
+    retrieve,
+    snapshots,
+    timeline,
+    tools,
+)
 
 urlpatterns = [
     path("health", health.HealthView.as_view()),
@@ -46,5 +62,20 @@ urlpatterns = [
     path("v1/feedback/by-tier", feedback.FeedbackByTierView.as_view()),
     path("v1/retrieval-params", feedback.RetrievalParamsView.as_view()),
     path("v1/retrieval-params/tune", feedback.TuneView.as_view()),
+    path("v1/observe", gather.ObserveView.as_view()),
+    path("v1/pipeline/run", gather.PipelineView.as_view()),
+    path("v1/profiles/<path:target_user_id>", profile.ProfileView.as_view()),
+    path("v1/entities", entities.EntitiesView.as_view()),
+    path("v1/extract-entities", entities.ExtractView.as_view()),
+    path("v1/extract-entities/link", entities.LinkView.as_view()),
+    path("v1/health/analyze", diagnosis.AnalyzeView.as_view()),
+    path("v1/health/storage", diagnosis.StorageView.as_view()),
+    path("v1/health/capacity", diagnosis.CapacityView.as_view()),
+    path("v1/health/hygiene", diagnosis.HygieneView.as_view()),
+    path("v1/tool-usage", tools.ToolUsageView.as_view()),
+    path("v1/governance", governance.GovernanceView.as_view()),
+    path("v1/consolidate", governance.ConsolidateView.as_view()),
+    path("v1/reflect", governance.ReflectView.as_view()),
+    path("admin/governance/<path:target_user_id>/trigger", governance.TriggerView.as_view()),
     path("v1/log", timeline.LogView.as_view()),
 ]

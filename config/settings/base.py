@@ -233,6 +233,7 @@ INSTALLED_APPS = [
     "apps.memories",
     "apps.versioning",
     "apps.feedback",
+    "apps.governance",
     "apps.rest",
 ]
 

@@ -1,0 +1,150 @@
+"""Remembering in bulk: lines of a conversation, candidates of an agent. One bad item stops no other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.conf import settings
+
+from apps.memories.records import MemoryRecord
+from apps.memories.services.write import memories_write
+from apps.memories.view import View
+from memoria.drafts import Draft, cleaned, draft
+from memoria.errors import Blocked, Invalid
+from memoria.ports import Embedder
+from memoria.types import MemoryType, TrustTier
+
+OBSERVED_CONFIDENCE = 0.7
+PIPELINE_CONFIDENCE = 0.75
+SPEAKERS = ("user", "assistant")
+# Lines of one conversation keep their order by being observed this far apart.
+APART = timedelta(milliseconds=1)
+
+
+class Fate(StrEnum):
+    STORED = "stored"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What became of one item; `memory` where it is remembered now, `reason` where it is not."""
+
+    place: int
+    fate: Fate
+    memory: MemoryRecord | None = None
+    masked: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    content: str
+    memory_type: str | None = None
+    trust_tier: str | None = None
+
+
+def conversation_observe(
+    *,
+    lines: Sequence[Line],
+    view: View,
+    session_id: str | None,
+    subject_id: str | None,
+    actor_id: str,
+    now: datetime,
+    embedder: Embedder | None,
+) -> list[Item]:
+    """Remember what user and assistant said, line by line, in one commit. Returns an item per line, in order."""
+    drafts: list[tuple[int, Draft]] = []
+    items: list[Item] = []
+    for place, line in enumerate(lines):
+        if line.role not in SPEAKERS or not line.content.strip():
+            items.append(Item(place, Fate.SKIPPED, reason="neither said by user nor assistant, or blank"))
+            continue
+        try:
+            one = draft(
+                content=line.content,
+                now=now,
+                initial_confidence=OBSERVED_CONFIDENCE,
+                observed_at=now + len(drafts) * APART,
+                session_id=session_id,
+                subject_id=subject_id,
+            )
+            drafts.append((place, one))
+        except Invalid as error:
+            items.append(Item(place, Fate.REJECTED, reason=str(error)))
+    return _remembered(
+        drafts, items, view=view, actor_id=actor_id, operation="observe", now=now, embedder=embedder
+    )
+
+
+def candidates_run(
+    *,
+    candidates: Sequence[Candidate],
+    view: View,
+    actor_id: str,
+    now: datetime,
+    embedder: Embedder | None,
+) -> list[Item]:
+    """Remember an agent's candidates, in one commit; unknown types and tiers become the usual ones."""
+    drafts: list[tuple[int, Draft]] = []
+    items: list[Item] = []
+    for place, candidate in enumerate(candidates):
+        tier = candidate.trust_tier if candidate.trust_tier in set(TrustTier) else None
+        known = candidate.memory_type in set(MemoryType)
+        try:
+            one = draft(
+                content=candidate.content,
+                now=now,
+                memory_type=str(candidate.memory_type) if known else MemoryType.SEMANTIC,
+                trust_tier=tier,
+                default_tier=TrustTier.INFERRED,
+                initial_confidence=None if tier is not None else PIPELINE_CONFIDENCE,
+            )
+            drafts.append((place, one))
+        except Invalid as error:
+            items.append(Item(place, Fate.REJECTED, reason=str(error)))
+    return _remembered(
+        drafts, items, view=view, actor_id=actor_id, operation="pipeline", now=now, embedder=embedder
+    )
+
+
+def _remembered(
+    drafts: Sequence[tuple[int, Draft]],
+    items: list[Item],
+    *,
+    view: View,
+    actor_id: str,
+    operation: str,
+    now: datetime,
+    embedder: Embedder | None,
+) -> list[Item]:
+    kept: list[tuple[int, Draft]] = []
+    for place, one in drafts:
+        try:
+            cleaned(one, settings.MEMORIA_REDACTION)
+            kept.append((place, one))
+        except Blocked as error:
+            items.append(Item(place, Fate.REJECTED, reason=str(error)))
+    written = memories_write(
+        drafts=[one for _, one in kept],
+        view=view,
+        actor_id=actor_id,
+        operation=operation,
+        reason=operation,
+        now=now,
+        embedder=embedder,
+    )
+    items += [
+        Item(place, Fate.STORED, each.memory, each.masked)
+        for (place, _), each in zip(kept, written, strict=True)
+    ]
+    return sorted(items, key=lambda item: item.place)

@@ -1,0 +1,145 @@
+"""Remembering in bulk: /v1/observe for conversations, /v1/pipeline/run for an agent's candidates."""
+
+import re
+
+import msgspec
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.memories.embedding import embedder
+from apps.memories.services.gather import Candidate, Fate, Line, candidates_run, conversation_observe
+from apps.rest.base import UserView
+from apps.rest.bodies import Body, read_body
+from apps.rest.openapi import describe
+from memoria.errors import Invalid
+
+ITEMS = 500
+NO_MODEL = "LLM not configured — storing messages as-is"
+
+
+class Message(Body):
+    role: str
+    content: str
+
+
+class ObserveBody(Body):
+    messages: list[Message]
+    session_id: str | None = None
+    subject_id: str | None = None
+    branch: str | None = None
+    source_event_ids: list[str] | None = None
+    """Accepted and not used."""
+
+
+class ObservedMemory(msgspec.Struct):
+    memory_id: str
+    content: str
+    memory_type: str
+
+
+class LeftOut(msgspec.Struct):
+    index: int
+    reason: str
+
+
+class ObserveAnswer(msgspec.Struct, omit_defaults=True):
+    memories: list[ObservedMemory]
+    warning: str | None = None
+    left_out: list[LeftOut] | None = None
+    """Messages that were not remembered, and why."""
+
+
+class CandidateItem(Body):
+    content: str
+    memory_type: str | None = None
+    trust_tier: str | None = None
+
+
+class PipelineBody(Body):
+    candidates: list[CandidateItem]
+    sandbox_query: str | None = None
+    """Accepted and not used."""
+
+
+class PipelineAnswer(msgspec.Struct):
+    memories_stored: int
+    memories_rejected: int
+    memories_redacted: int
+    errors: list[str]
+
+
+def _few(items: list[object]) -> None:
+    if len(items) > ITEMS:
+        raise Invalid(f"at most {ITEMS} items at once")
+
+
+class ObserveView(UserView):
+    creates_user = True
+
+    @describe(
+        summary="Remember what was said, line by line",
+        body=ObserveBody,
+        answer=ObserveAnswer,
+        errors=(404,),
+        example={"messages": [{"role": "user", "content": "I moved to Graz"}], "session_id": "s-9"},
+    )
+    def post(self, request: Request) -> Response:
+        body = read_body(request, ObserveBody)
+        _few([*body.messages])
+        items = conversation_observe(
+            lines=[Line(message.role, message.content) for message in body.messages],
+            view=self.view_of(branch=body.branch),
+            session_id=body.session_id,
+            subject_id=body.subject_id,
+            actor_id=self.caller.user_id,
+            now=timezone.now(),
+            embedder=embedder(),
+        )
+        remembered = {item.memory.memory_id: item.memory for item in items if item.memory is not None}
+        return Response(
+            ObserveAnswer(
+                [
+                    ObservedMemory(each.memory_id, each.content, each.memory_type)
+                    for each in remembered.values()
+                ],
+                NO_MODEL,
+                [LeftOut(item.place, item.reason) for item in items if item.reason is not None] or None,
+            )
+        )
+
+
+class PipelineView(UserView):
+    creates_user = True
+
+    @describe(
+        summary="Remember an agent's candidates; bad ones are counted, not refused",
+        body=PipelineBody,
+        answer=PipelineAnswer,
+        example={"candidates": [{"content": "Prefers tea", "memory_type": "profile"}]},
+    )
+    def post(self, request: Request) -> Response:
+        body = read_body(request, PipelineBody)
+        _few([*body.candidates])
+        items = candidates_run(
+            candidates=[Candidate(c.content, c.memory_type, c.trust_tier) for c in body.candidates],
+            view=self.view_of(),
+            actor_id=self.caller.user_id,
+            now=timezone.now(),
+            embedder=embedder(),
+        )
+        rejected = [item for item in items if item.fate is Fate.REJECTED]
+        return Response(
+            PipelineAnswer(
+                sum(item.fate is Fate.STORED for item in items),
+                len(rejected),
+                sum(bool(item.masked) for item in items),
+                [_error(item.reason or "") for item in rejected],
+            )
+        )
+
+
+def _error(reason: str) -> str:
+    """Blocked ones as clients of the earlier server read them."""
+    blocked = re.search(r"contains sensitive content \((\w+)\)", reason)
+    return f"blocked: {blocked.group(1)}" if blocked else reason
