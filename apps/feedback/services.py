@@ -7,12 +7,12 @@ from datetime import datetime
 from apps.feedback.models import Feedback, RetrievalParams
 from apps.feedback.selectors import params_get, signal_counts
 from apps.memories.selectors import row_find
+from apps.memories.services.stats import stat_add
 from apps.memories.view import MAIN
-from apps.tenancy import sql
-from apps.tenancy.scope import user_atomic, user_connection
+from apps.tenancy.scope import user_atomic
 from memoria.drafts import checked_text
 from memoria.errors import NotFound
-from memoria.feedback import Params, Signal, checked_signal, tuned
+from memoria.feedback import Params, checked_signal, tuned
 
 
 def feedback_give(*, memory_id: str, signal: str, context: str | None, now: datetime) -> str:
@@ -27,27 +27,8 @@ def feedback_give(*, memory_id: str, signal: str, context: str | None, now: date
     )
     with user_atomic():
         row.save(force_insert=True)
-        _count(memory_id, checked, now)
+        stat_add(memory_id=memory_id, counter=f"feedback_{checked}", moment="last_feedback_at", now=now)
     return row.feedback_id
-
-
-def _count(memory_id: str, signal: Signal, now: datetime) -> None:
-    """In one statement: reading first and writing then would deadlock with others who do the same."""
-    connection = user_connection()
-    counter = f"feedback_{signal}"
-    moment = connection.ops.adapt_datetimefield_value(now)
-    again = (
-        "ON CONFLICT (memory_id) DO UPDATE SET"
-        if connection.vendor == "sqlite"
-        else "ON DUPLICATE KEY UPDATE"
-    )
-    counters = ["access_count", *(f"feedback_{each}" for each in Signal)]
-    values = ", ".join("1" if each == counter else "0" for each in counters)
-    sql.execute(
-        f"INSERT INTO mem_memories_stats (memory_id, last_feedback_at, {', '.join(counters)})"
-        f" VALUES (%s, %s, {values}) {again} {counter} = mem_memories_stats.{counter} + 1, last_feedback_at = %s",
-        [memory_id, moment, moment],
-    )
 
 
 def params_set(*, changes: dict[str, float | None]) -> Params:

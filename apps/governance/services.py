@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from apps.governance.models import Cooldown
 from apps.graph.selectors import memories_by_entity
 from apps.graph.services import orphans_drop
-from apps.memories.models import Memory, Revision
+from apps.memories.models import Memory, MemoryStats, Revision
 from apps.memories.records import MemoryRecord, record
 from apps.memories.view import MAIN
 from apps.tenancy.scope import current_route, release_connection
@@ -25,7 +25,7 @@ from memoria.types import MemoryType, TrustTier
 
 # Confidence that has faded below this is as good as none.
 FADED = 0.2
-ROWS_PER_READ = 5_000
+ROWS_PER_READ = 500
 CLUSTER_MEMORIES, CLUSTER_SESSIONS = 3, 2
 NEWEST = 50
 
@@ -101,7 +101,13 @@ def _faded(now: datetime) -> list[str]:
     )
     batch = list(columns[:ROWS_PER_READ])
     while batch:
-        ids, confidences, tiers, moments = zip(*batch, strict=True)
+        ids, confidences, tiers, observed = zip(*batch, strict=True)
+        repeated = dict(
+            MemoryStats.objects.filter(pk__in=ids, last_repeated_at__isnull=False).values_list(
+                "pk", "last_repeated_at"
+            )
+        )
+        moments = [max(moment, repeated.get(i, moment)) for i, moment in zip(ids, observed, strict=True)]
         effective = decay.effective_confidence(
             np.array(confidences, dtype=np.float32),
             np.array([TIERS.index(TrustTier(tier)) for tier in tiers], dtype=np.int8),

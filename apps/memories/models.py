@@ -160,9 +160,26 @@ class MemoryStats(UserModel):
     feedback_outdated = models.IntegerField(default=0)
     feedback_wrong = models.IntegerField(default=0)
     last_feedback_at = models.DateTimeField(null=True)
+    repeat_count = models.IntegerField(default=0)
+    last_repeated_at = models.DateTimeField(null=True)
+    """When the same was said again: what is repeated does not fade."""
 
     class Meta:
         db_table = "mem_memories_stats"
+
+
+class Relation(UserModel):
+    """Two memories that may contradict each other, as noticed when the later one was written. Of all branches."""
+
+    memory_id = BytewiseField(max_length=64)
+    other_id = BytewiseField(max_length=64)
+    reason = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "mem_memory_relations"
+        constraints = (models.UniqueConstraint(fields=["memory_id", "other_id"], name="relations_pair"),)
+        indexes = (models.Index(fields=["other_id"], name="relations_other"),)
 
 
 class EditLog(UserModel):

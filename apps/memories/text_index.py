@@ -67,3 +67,16 @@ def matching(rows: QuerySet[Any], terms: Sequence[str], *, narrowed: bool) -> Qu
     wanted = " OR ".join(f'"{term}"' for term in dict.fromkeys(terms))
     any_of = rows.extra(where=[f"{table}.id IN ({found})"], params=[wanted])  # noqa: S610  the table is our own
     return any_of.order_by("-id")[:CANDIDATES]
+
+
+def holding_all(rows: QuerySet[Any], terms: Sequence[str], limit: int) -> QuerySet[Any]:
+    """Those of the rows that have all of the terms, newest first."""
+    table = rows.model._meta.db_table
+    if user_connection().vendor == "sqlite":
+        condition = f"{table}.id IN (SELECT rowid FROM {table}_text WHERE {table}_text MATCH %s)"
+        wanted = " AND ".join(f'"{term}"' for term in terms)
+    else:
+        condition = f"MATCH ({table}.search_text) AGAINST (%s IN BOOLEAN MODE)"
+        wanted = " ".join(f"+{term}" for term in terms)
+    found = rows.extra(where=[condition], params=[wanted])  # noqa: S610  the table is our own
+    return found.order_by("-id")[:limit]

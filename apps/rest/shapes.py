@@ -8,6 +8,15 @@ from apps.memories.records import MemoryRecord
 from memoria.times import rfc3339
 
 
+class DecisionObject(msgspec.Struct):
+    """What a stored memory is to one known before."""
+
+    action: str
+    """duplicate: nothing was added; update: the other is superseded; conflict: both stay."""
+    memory_id: str
+    reason: str
+
+
 class MemoryObject(msgspec.Struct, kw_only=True):
     """A memory. `author_id`, `subject_id` and `extra_metadata` are left out where there are none."""
 
@@ -25,6 +34,10 @@ class MemoryObject(msgspec.Struct, kw_only=True):
     created_at: str | None
     retrieval_score: float | None = None
     extra_metadata: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    decision: DecisionObject | msgspec.UnsetType = msgspec.UNSET
+    """In answers that stored it, unless it was simply new."""
+    conflicts_with: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """In the answer for one memory: others that may contradict it."""
     masked: list[str] | msgspec.UnsetType = msgspec.UNSET
     """In answers that stored it: the kinds of personal data that were masked."""
 

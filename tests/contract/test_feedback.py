@@ -6,7 +6,7 @@ import pytest
 
 UNKNOWN = "0" * 32
 DEFAULTS = {"feedback_weight": 0.1, "temporal_decay_hours": 168.0, "confidence_weight": 0.1}
-TEXTS = ("The harbour office opens at nine", "The harbour office opens at eight")
+TEXTS = ("The harbour office has a blue door", "The harbour office has a brass bell")
 
 
 def give(person, memory_id, signal="useful", **fields):
@@ -17,7 +17,7 @@ def stats(person):
     return person.http.get("/v1/feedback/stats").json()
 
 
-def first(person, query="when does the harbour office open"):
+def first(person, query="what does the harbour office have"):
     return person.http.post("/v1/memories/retrieve", json={"query": query}).json()[0]
 
 

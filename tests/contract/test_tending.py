@@ -183,8 +183,8 @@ def test_governance_forgets_what_has_faded_and_can_be_undone(ada, ben):
 
 
 def test_consolidation_reports_contradictions(ada):
-    ada.store("The API limit is 100 requests per minute")
-    ada.store("The API limit is 200 requests per minute")
+    ada.store("The API limit is 100 requests per minute", session_id="s1")
+    ada.store("The API limit is 200 requests per minute", session_id="s2")
     ada.store("The user does not like mornings")
     ada.store("The user likes mornings")
     ada.store("Tea is served at five")

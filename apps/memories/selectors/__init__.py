@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.memories.filters import ANY, Filters
-from apps.memories.models import MAIN_BRANCH, OPEN, Clock, Memory, MemoryColumns, Revision
+from apps.memories.models import MAIN_BRANCH, OPEN, Clock, Memory, MemoryColumns, Relation, Revision
 from apps.memories.records import RECORD_COLUMNS, MemoryRecord, record
 from apps.memories.view import View
 from memoria.errors import NotFound
@@ -26,6 +26,13 @@ def memory_get(*, view: View, memory_id: str) -> MemoryRecord:
     if row is None or not row.is_active:
         raise NotFound("Memory not found")
     return record(row)
+
+
+def conflicts_of(*, memory_id: str) -> list[str]:
+    """Memories that may contradict this one, as noticed when one of them was written, oldest first."""
+    rows = Relation.objects.filter(Q(memory_id=memory_id) | Q(other_id=memory_id)).order_by("id")
+    pairs = rows.values_list("memory_id", "other_id")
+    return [other if mine == memory_id else mine for mine, other in pairs]
 
 
 def row_find(*, view: View, memory_id: str) -> MemoryColumns | None:

@@ -4,20 +4,23 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from django.conf import settings
 
 from apps.memories.audit import Entry, audit
 from apps.memories.commits import Change, OpenCommit, commit
-from apps.memories.models import Memory
+from apps.memories.filters import Filters
+from apps.memories.models import Memory, Relation
 from apps.memories.records import MemoryRecord, record
 from apps.memories.services.entities import link_by_rules
+from apps.memories.services.stats import stat_add
 from apps.memories.services.vectors import vectors_for
+from apps.memories.text_index import holding_all
 from apps.memories.view import MAIN, View
 from apps.tenancy import sql
 from apps.tenancy.scope import current_alias, current_route
+from memoria.decisions import Action, Decision, Statement, decide, telling_terms
 from memoria.digest import content_hash
 from memoria.drafts import Draft, cleaned
 from memoria.errors import Blocked
@@ -25,10 +28,8 @@ from memoria.naming import memory_ids, owner_mark
 from memoria.ports import Embedder
 from memoria.signals import search_text
 
-
-class Outcome(StrEnum):
-    NEW = "new"
-    DUPLICATE = "duplicate"
+# Memories that a new one is compared with, at most.
+CANDIDATES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Written:
     """What became of one draft: the memory that now says it, new or known before."""
 
     memory: MemoryRecord
-    outcome: Outcome
+    decision: Decision
+    """What it is to the memories known before: new, the same again, an update of one, or in conflict with one."""
     masked: tuple[str, ...] = ()
     """Kinds of personal data that were masked in it."""
 
@@ -100,6 +102,18 @@ def _rows_with(hashes: Sequence[str], view: View) -> Iterator[Any]:
         yield from source.filter(content_hash__in=hashes, is_active=True).order_by("memory_id")
 
 
+def _statement(memory_id: str, said: Draft | Memory) -> Statement:
+    return Statement(
+        memory_id,
+        said.content,
+        said.memory_type,
+        said.trust_tier,
+        said.observed_at,
+        said.session_id,
+        said.subject_id,
+    )
+
+
 class _Writer:
     """Collects what one commit does, so that a batch is a handful of statements."""
 
@@ -110,14 +124,22 @@ class _Writer:
         self._new: dict[tuple[Any, ...], Memory] = {}
         self._entries: list[Entry] = []
         self._known: dict[tuple[Any, ...], Any] = {}
+        self._replaced: list[Change] = []
+        self._superseded: set[str] = set()
+        self._conflicts: list[Relation] = []
         for row in _rows_with(hashes, opened.view):
             self._known.setdefault((row.content_hash, row.memory_type, row.subject_id, row.session_id), row)
 
     def write(self, draft: Draft, *, memory_id: str, text_hash: str, embedding_id: int | None) -> Written:
         key = (text_hash, draft.memory_type, draft.subject_id, draft.session_id)
         known = self._new.get(key) or self._known.get(key)
-        if known is not None:
-            return self._repeat(known, draft)
+        if known is not None and known.memory_id not in self._superseded:
+            return self._repeat(known, draft, Decision(Action.DUPLICATE, known.memory_id, "the same text"))
+        statement = _statement(memory_id, draft)
+        candidates = self._candidates(statement)
+        decision = decide(statement, [_statement(row.memory_id, row) for row in candidates.values()])
+        if decision.action is Action.DUPLICATE:
+            return self._repeat(candidates[decision.memory_id or ""], draft, decision)
         row = Memory(
             memory_id=memory_id,
             user_id=current_route().user_id,
@@ -137,11 +159,51 @@ class _Writer:
             embedding_id=embedding_id,
         )
         self._new[key] = row
-        self._entries.append(Entry("inject", memory_id, {"type": draft.memory_type}, self._reason))
-        return Written(record(row), Outcome.NEW)
+        reason = self._reason
+        if decision.action is Action.UPDATE:
+            reason += ":supersede"
+            self._supersede(candidates[decision.memory_id or ""], row, decision.reason)
+        elif decision.action is Action.CONFLICT and decision.memory_id is not None:
+            self._conflicts.append(
+                Relation(
+                    memory_id=memory_id,
+                    other_id=decision.memory_id,
+                    reason=decision.reason,
+                    created_at=self._commit.now,
+                )
+            )
+        self._entries.append(Entry("inject", memory_id, {"type": draft.memory_type}, reason))
+        return Written(record(row), decision)
 
-    def _repeat(self, known: Any, draft: Draft) -> Written:
-        """The same said again: keep the first, and take over metadata that was given ({} clears it)."""
+    def _candidates(self, statement: Statement) -> dict[str, Any]:
+        """Active memories that have every telling token of the new one, among them those of this very batch."""
+        terms = telling_terms(statement)
+        if not terms:
+            return {}
+        wanted = Filters(memory_types=(statement.memory_type,), subject_id=statement.subject_id)
+        found: dict[str, Any] = {}
+        for source in self._commit.view.sources():
+            for row in holding_all(wanted.apply(source), terms, CANDIDATES):
+                found.setdefault(row.memory_id, row)
+        telling = set(terms)
+        found |= {row.memory_id: row for row in self._new.values() if telling <= set(row.search_text.split())}
+        return {memory_id: row for memory_id, row in found.items() if memory_id not in self._superseded}
+
+    def _supersede(self, old: Any, new: Memory, reason: str) -> None:
+        self._superseded.add(old.memory_id)
+        values = {"is_active": False, "superseded_by": new.memory_id, "updated_at": self._commit.now}
+        if old._state.adding:  # of this batch: not written yet
+            for name, value in values.items():
+                setattr(old, name, value)
+        else:
+            self._replaced.append(Change(old, values))
+        self._entries.append(Entry("supersede", old.memory_id, {"new_memory_id": new.memory_id}, reason))
+
+    def _repeat(self, known: Any, draft: Draft, decision: Decision) -> Written:
+        """The same said again: keep the first, count it, and take over metadata that was given ({} clears it)."""
+        stat_add(
+            memory_id=known.memory_id, counter="repeat_count", moment="last_repeated_at", now=self._commit.now
+        )
         if draft.extra_metadata is not None and (draft.extra_metadata or None) != (
             known.extra_metadata or None
         ):
@@ -156,9 +218,11 @@ class _Writer:
             payload = {"extra_metadata": metadata}
             reason = f"{self._reason}:dedup_metadata_refresh"
             self._entries.append(Entry("update_metadata", known.memory_id, payload, reason))
-        return Written(record(known), Outcome.DUPLICATE)
+        return Written(record(known), decision)
 
     def finish(self) -> None:
         self._commit.insert(list(self._new.values()))
+        self._commit.change(self._replaced)
+        sql.insert(self._conflicts)
         link_by_rules({row.memory_id: row.content for row in self._new.values()}, now=self._commit.now)
         audit(self._entries, actor_id=self._actor_id, now=self._commit.now, seq=self._commit.seq)

@@ -13,13 +13,14 @@ from apps.memories.filters import Filters
 from apps.memories.retrieval import memories_retrieve
 from apps.memories.selectors.history import memory_history
 from apps.memories.services.correct import memory_correct
-from apps.memories.services.write import Outcome, Written, memories_write
+from apps.memories.services.write import Written, memories_write
 from apps.rest.base import UserView, no_content
 from apps.rest.bodies import Body, read_body, read_query
 from apps.rest.openapi import describe
-from apps.rest.shapes import EXAMPLE_MEMORY, MemoryObject, MemoryPage, memory_object
+from apps.rest.shapes import EXAMPLE_MEMORY, DecisionObject, MemoryObject, MemoryPage, memory_object
 from apps.rest.views.retrieve import session_filters
 from apps.versioning.services.purge import Purge, memories_purge, purge_of
+from memoria.decisions import Action
 from memoria.drafts import checked_subject, checked_tier, draft
 from memoria.errors import Invalid, NotFound
 from memoria.naming import MEMORY_ID
@@ -249,7 +250,9 @@ class MemoryView(UserView):
     def get(self, request: Request, memory_id: str) -> Response:
         query = read_query(request, ViewQuery)
         view = self.view_of(branch=query.branch, at=query.at)
-        return Response(memory_object(selectors.memory_get(view=view, memory_id=memory_id)))
+        shown = memory_object(selectors.memory_get(view=view, memory_id=memory_id))
+        shown.conflicts_with = selectors.conflicts_of(memory_id=memory_id) or msgspec.UNSET
+        return Response(shown)
 
     @describe(
         summary="Forget one memory; a restore point brings it back",
@@ -396,7 +399,10 @@ class HistoryView(UserView):
 
 
 def _written(written: Written) -> MemoryObject:
-    shown = memory_object(written.memory, is_fresh=written.outcome is not Outcome.DUPLICATE)
+    decision = written.decision
+    shown = memory_object(written.memory, is_fresh=decision.action is not Action.DUPLICATE)
+    if decision.action is not Action.NEW:
+        shown.decision = DecisionObject(decision.action, decision.memory_id or "", decision.reason)
     shown.masked = list(written.masked) or msgspec.UNSET
     return shown
 

@@ -1,0 +1,229 @@
+"""What a new memory is to those already known: the same again, news that replaces one, a contradiction, or new.
+
+Cosine does not decide: true updates and different facts of one template lie equally close (docs/decisions/0009).
+Statements are compared by what they are about and what they say of it; when in doubt both are kept.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from memoria.contradiction import frame
+from memoria.signals import is_fact
+from memoria.tokens import encoded, tokens
+from memoria.types import MemoryType, TrustTier
+
+
+class Action(StrEnum):
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    UPDATE = "update"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A memory as far as a decision needs it."""
+
+    memory_id: str
+    text: str
+    memory_type: str
+    trust_tier: str
+    observed_at: datetime
+    session_id: str | None = None
+    subject_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    action: Action
+    memory_id: str | None = None
+    """The known memory it is about."""
+    reason: str = ""
+
+
+NEW = Decision(Action.NEW)
+# Of two memories observed within this time the one that is written later counts as the later one.
+AT_ONCE = timedelta(minutes=1)
+
+# Events, notes of the day and tool output are about their moment: a later one replaces nothing.
+LASTING = frozenset({MemoryType.SEMANTIC, MemoryType.PROFILE, MemoryType.PROCEDURAL})
+
+_LABEL = re.compile(r"^\s*(?:user|assistant|system|human|ai|bot|agent|tool)\s*[:：]", re.IGNORECASE)
+_WORDS = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?|[^\W_]+")
+_NO_LONGER = re.compile(
+    r"\b(?:no longer|not .{0,20}any ?more|stopped|anymore)\b|不再|已经不|已不", re.IGNORECASE
+)
+_DENIAL = re.compile(r"\b\w+n['’]t\b|\b(?:not|never|cannot|without)\b|没有|不|没|未", re.IGNORECASE)
+_NEWS = re.compile(
+    r"\b(?:now|currently|as of (?:now|today)|from now on|instead(?: of)?|no longer|has been|have been|was|were)\b"
+    r"|现在|目前|如今|已经|已",
+    re.IGNORECASE,
+)
+# What separates what a statement is about from what it says of it, where one thing only can be said at a time.
+_PREDICATE = re.compile(
+    r"""
+    \s+ (?P<verb>
+        (?:lives?|living|resides?)\ in | (?:has\ |have\ )?moved\ to
+      | (?:is|are|was|were)\ (?:based|located)\ (?:in|at) | (?:works?|working)\ (?:at|for) | reports?\ to
+      | (?:is|are|was|were)\ (?:married|engaged)\ to | (?:runs?|running|hosted|deployed)\ (?:on|in)
+      | (?:listens?|answers?)\ on
+      | (?:is|are|was|were)\ (?:called|named|owned\ by|led\ by|set\ to|scheduled\ for|due\ on|due\ by)
+      | (?:has\ been\ |was\ |were\ |is\ |are\ )?
+        (?:changed|increased|decreased|raised|lowered|reduced|updated|upgraded|switched|migrated|moved|renamed|reset|set)
+        \ to
+      | expires?\ (?:on|in|after) | (?:opens?|closes?)\ at | (?:starts?|ends?)\ (?:at|on)
+      | costs? | weighs? | takes? | equals? | is | are | was | were | =
+    ) \s+
+    | (?P<sign>\s*[:：=]\s*)
+    | (?P<chinese>
+        现在是|目前是|改为|改成|变为|变成|换成|升级到|升级为|迁移到|搬到|住在|位于|运行在|部署在|设置为|定为|叫做|名叫|是|为
+    )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_SAME_PREDICATE = (
+    ("live", r"liv|resid|住在|搬到"),
+    ("place", r"based|located|位于"),
+    ("work", r"work"),
+    ("run", r"runs?\b|running|hosted|deployed|运行在|部署在"),
+    ("listen", r"listen|answer"),
+    ("name", r"called|named|renamed|叫"),
+    ("owner", r"owned|led"),
+    ("date", r"scheduled|due"),
+)
+# With "is" and "=", only for things that have one value at a time.
+_ATTRIBUTE = re.compile(
+    r"""
+    (?: \b(?:
+        name|e-?mail|phone|address|city|country|home\ ?town|time\ ?zone|language|colou?r|birthday|age|port|version
+      | database|framework|owner|lead|manager|boss|limit|timeout|deadline|due\ date|budget|price|cost|status|region
+      | url|host|hostname|role|title|job|employer|location|size|width|height|weight|salary|rate|quota|threshold
+      | interval
+      | frequency|default|provider|vendor|branch|environment|currency|password\ policy|retention(?:\ period)?|ttl
+      | capital|ceo|cto|editor|shell|theme|plan|tier|schedule|window|start\ time|end\ time|meeting|standup
+      | favou?rite\ \w+
+    )
+    | (?:
+        名字|邮箱|电话|地址|城市|时区|语言|颜色|生日|年龄|端口|版本|数据库|框架|负责人|经理|上限|限制|超时|截止日期|预算|价格
+      | 状态|区域|职位|公司|大小|阈值|间隔|频率|默认\w{0,6}|密码策略|保留期
+    ))$
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_QUALIFIED = re.compile(r"\s+(?:of|for|at|in|on)\s+.*$", re.IGNORECASE)
+_ARTICLES = frozenset("the a an our my their his her its your current new default primary main".split())
+
+
+def decide(new: Statement, known: Sequence[Statement]) -> Decision:
+    """The most telling relation of a new memory to the known ones; ties go to the newest known."""
+    found = [decision for each in known if (decision := _compared(new, each)).action is not Action.NEW]
+    rank = {Action.DUPLICATE: 0, Action.UPDATE: 1, Action.CONFLICT: 2}
+    newest = sorted(known, key=lambda each: each.observed_at, reverse=True)
+    order = {each.memory_id: place for place, each in enumerate(newest)}
+    return min(found, key=lambda d: (rank[d.action], order[d.memory_id or ""]), default=NEW)
+
+
+def _compared(new: Statement, old: Statement) -> Decision:
+    if (new.memory_type, new.subject_id) != (old.memory_type, old.subject_id):
+        return NEW
+    if old.session_id is not None and old.session_id != new.session_id:
+        return NEW  # what was said in another conversation is not on the table
+    if _words(new.text) == _words(old.text):
+        same = Decision(Action.DUPLICATE, old.memory_id, "the same words")
+        return same if new.session_id == old.session_id else NEW
+    if new.memory_type not in LASTING or any(map(_LABEL.match, (new.text, old.text))):
+        return NEW
+    if not (is_fact(new.text) and is_fact(old.text)):
+        return NEW
+    differs = _denial(new.text, old.text) or _slot(new.text, old.text)
+    if differs is None:
+        return NEW
+    reason, replaces = differs
+    if not replaces:
+        return Decision(Action.CONFLICT, old.memory_id, reason)
+    if list(TrustTier).index(TrustTier(new.trust_tier)) > list(TrustTier).index(TrustTier(old.trust_tier)):
+        return Decision(Action.CONFLICT, old.memory_id, f"{reason}, but from a less trusted source")
+    if new.observed_at < old.observed_at - AT_ONCE:
+        return Decision(Action.CONFLICT, old.memory_id, f"{reason}, but observed earlier")
+    return Decision(Action.UPDATE, old.memory_id, reason)
+
+
+def _words(text: str) -> list[str]:
+    return [word.casefold().replace("’", "'") for word in _WORDS.findall(text)]
+
+
+def _denial(new: str, old: str) -> tuple[str, bool] | None:
+    """One says what the other denies: news where it says that it no longer holds, else a contradiction."""
+    mine, theirs = (_plain_frame(text) for text in (new, old))
+    if mine is None or theirs is None or _bag(mine[0]) != _bag(theirs[0]) or not mine[0]:
+        return None
+    if ("not" in mine[1].split()) == ("not" in theirs[1].split()):
+        return None
+    return "one denies the other", _NO_LONGER.search(new) is not None
+
+
+def _plain_frame(text: str) -> tuple[str, str] | None:
+    denied = _NO_LONGER.sub(lambda match: " not " if match.group().isascii() else "不", text)
+    return frame(_NEWS.sub(lambda match: " " if match.group().isascii() else "", denied))
+
+
+def telling_terms(new: Statement) -> list[str]:
+    """Encoded tokens that every memory has to which this one could be anything but new; none where it must be new."""
+    if not is_fact(new.text) or _LABEL.match(new.text) or new.memory_type not in LASTING:
+        return []
+    parts = _parts(new.text)
+    telling = parts[0] if parts is not None and parts[0] else _undenied(new.text)
+    return sorted(map(encoded, telling))
+
+
+def _undenied(text: str) -> frozenset[str]:
+    """The tokens of a statement without those that deny it."""
+    for pattern in (_NO_LONGER, _DENIAL, _NEWS):
+        text = pattern.sub(lambda match: " " if match.group().isascii() else "", text)
+    return frozenset(tokens(text)) - _ARTICLES
+
+
+def _bag(said: str) -> frozenset[str]:
+    return frozenset(token for token in tokens(said.replace("#", " ")) if token not in _ARTICLES)
+
+
+def _slot(new: str, old: str) -> tuple[str, bool] | None:
+    """Both say another value of the same attribute of the same thing."""
+    mine, theirs = _parts(new), _parts(old)
+    if mine is None or theirs is None:
+        return None
+    about, kind, value = mine
+    if not about or about != theirs[0] or not (value and theirs[2]) or value == theirs[2]:
+        return None
+    if kind != theirs[1] and "change" not in (kind, theirs[1]):
+        return None
+    if value < theirs[2] or theirs[2] < value:  # one only says more than the other
+        return None
+    return "another value of the same attribute", True
+
+
+def _parts(text: str) -> tuple[frozenset[str], str, frozenset[str]] | None:
+    """(what it is about, which predicate, what it says), as tokens; None where there is no such predicate."""
+    text = text.strip().rstrip(".。!！")
+    match = _PREDICATE.search(text)
+    if match is None:
+        return None
+    before, after = text[: match.start()], text[match.end() :]
+    verb = (match["verb"] or match["chinese"] or match["sign"] or "").lower().strip()
+    kind = next((name for name, pattern in _SAME_PREDICATE if re.search(pattern, verb)), "")
+    if not kind:
+        if re.search(r" to$|改|变|换|升级|迁移|设置|定为", verb) and not re.search(
+            "married|engaged|report", verb
+        ):
+            kind = "change"
+        elif re.fullmatch(r"is|are|was|were|=|:|：|是|为|现在是|目前是", verb):
+            if not _ATTRIBUTE.search(_QUALIFIED.sub("", before.strip())):
+                return None
+            kind = "change"
+        else:
+            kind = verb.split()[0].rstrip("s")
+    subject = frozenset(token for token in tokens(_NEWS.sub(" ", before)) if token not in _ARTICLES)
+    return subject, kind, frozenset(tokens(_NEWS.sub(" ", after)))

@@ -1,0 +1,117 @@
+"""What storing makes of news, repetitions and contradictions."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+
+def store(person, content, **fields):
+    return person.store(content, **fields)
+
+
+def one(person, memory_id):
+    return person.http.get(f"/v1/memories/{memory_id}")
+
+
+def test_news_replaces_what_it_is_news_of(ada):
+    old = store(ada, "The deadline is March 3")
+    new = store(ada, "The deadline was moved to March 10")
+    assert new["decision"] == {
+        "action": "update",
+        "memory_id": old["memory_id"],
+        "reason": "another value of the same attribute",
+    }
+    assert ada.contents() == ["The deadline was moved to March 10"]
+    history = ada.http.get(f"/v1/memories/{new['memory_id']}/history").json()
+    assert [version["content"] for version in history["versions"]] == [old["content"], new["content"]]
+
+
+def test_a_contradiction_keeps_both_and_says_so(ada):
+    old = store(ada, "Deploys are allowed on Fridays")
+    new = store(ada, "Deploys are not allowed on Fridays")
+    assert (new["decision"]["action"], new["decision"]["memory_id"]) == ("conflict", old["memory_id"])
+    assert len(ada.contents()) == 2
+    assert one(ada, old["memory_id"]).json()["conflicts_with"] == [new["memory_id"]]
+    assert one(ada, new["memory_id"]).json()["conflicts_with"] == [old["memory_id"]]
+
+
+def test_a_less_trusted_source_never_replaces(ada):
+    old = store(ada, "The deadline is March 3", trust_tier="T1")
+    new = store(ada, "The deadline is March 10", trust_tier="T4")
+    assert new["decision"]["action"] == "conflict"
+    assert "less trusted" in new["decision"]["reason"]
+    assert one(ada, old["memory_id"]).json()["is_active"] is True
+
+
+def test_the_same_in_other_punctuation_is_a_repetition(ada):
+    first = store(ada, "The user likes tea.")
+    again = store(ada, "the user likes tea")
+    assert (again["memory_id"], again["decision"]["action"]) == (first["memory_id"], "duplicate")
+    assert "decision" not in first
+    assert ada.contents() == ["The user likes tea."]
+
+
+def test_a_batch_is_decided_item_by_item(ada):
+    items = ["The port is 7001", "Alice owns billing", "The port is 8001", "The port is 8001"]
+    answer = ada.http.post("/v1/memories/batch", json={"memories": [{"content": text} for text in items]})
+    assert answer.status_code == 201, answer.text
+    actions = [item.get("decision", {}).get("action", "new") for item in answer.json()]
+    assert actions == ["new", "new", "update", "duplicate"]
+    assert ada.contents() == ["Alice owns billing", "The port is 8001"]
+
+
+def test_sessions_subjects_and_branches_are_apart(ada):
+    store(ada, "The deadline is March 3", session_id="s1")
+    assert "decision" not in store(ada, "The deadline is March 10", session_id="s2")
+    assert "decision" not in store(ada, "The deadline is March 11", subject_id="maria")
+    ada.http.post("/v1/branches", json={"name": "side"})
+    on_side = store(ada, "The deadline is March 12", session_id="s1", branch="side")
+    assert on_side["decision"]["action"] == "update"
+    assert "The deadline is March 3" in ada.contents()
+    assert "The deadline is March 3" not in ada.contents(branch="side")
+
+
+def test_an_update_is_undone_by_going_back(ada):
+    store(ada, "The user lives in Berlin")
+    ada.http.post("/v1/snapshots", json={"name": "before"})
+    store(ada, "The user moved to Munich")
+    assert ada.http.post("/v1/snapshots/before/rollback").status_code == 200
+    assert ada.contents() == ["The user lives in Berlin"]
+
+
+def test_simultaneous_identical_stores_leave_one(ada):
+    with ThreadPoolExecutor(8) as pool:
+        ids = set(pool.map(lambda _: store(ada, "The deadline is March 3")["memory_id"], range(16)))
+    assert len(ids) == 1
+    assert ada.contents() == ["The deadline is March 3"]
+
+
+def test_simultaneous_news_leave_one(ada):
+    store(ada, "The deadline is March 3")
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda n: store(ada, f"The deadline is April {n}"), range(1, 7)))
+    assert len(ada.contents()) == 1
+
+
+def test_ones_news_leaves_the_other_ones_memory_alone(ada, ben):
+    store(ada, "The deadline is March 3")
+    assert "decision" not in store(ben, "The deadline is March 10")
+    assert ada.contents() == ["The deadline is March 3"]
+
+
+@pytest.mark.parametrize(
+    "text", ["user: the deadline is March {}", "Is the deadline March {}?", "Invoice {} was paid"]
+)
+def test_lines_questions_and_numbered_things_are_simply_kept(ada, text):
+    for n in (3, 10):
+        assert "decision" not in store(ada, text.format(n))
+    assert len(ada.contents()) == 2
+
+
+def test_what_is_repeated_does_not_fade(ada):
+    old = "2020-01-01T00:00:00+00:00"
+    for text in ("The canteen closes early", "The gym closes early"):
+        store(ada, text, trust_tier="T3", observed_at=old)
+    store(ada, "The gym closes early", trust_tier="T3")
+    assert ada.http.post("/v1/governance", json={"force": True}).json()["quarantined"] == 1
+    assert ada.contents() == ["The gym closes early"]

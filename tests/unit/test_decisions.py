@@ -1,0 +1,145 @@
+"""What a new memory is to a known one. Both errors matter: what is replaced wrongly is lost to retrieval."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memoria.decisions import Action, Statement, decide, telling_terms
+from memoria.signals import search_text
+
+THEN = datetime(2026, 1, 1, tzinfo=UTC)
+
+UPDATES = [
+    ("The API rate limit is 100 requests per minute", "The API rate limit is 200 requests per minute"),
+    ("The API rate limit is 100 requests per minute", "The API rate limit is now 200 requests per minute"),
+    ("The user lives in Berlin", "The user lives in Munich"),
+    ("The user lives in Berlin", "The user moved to Munich"),
+    ("Maria works at Acme", "Maria works at Globex"),
+    ("The project's database is PostgreSQL 15", "The project's database is MySQL 8"),
+    ("The database of the project is PostgreSQL", "The database of the project is now MySQL"),
+    ("The deadline is March 3", "The deadline is March 10"),
+    ("The deadline is March 3", "The deadline was moved to March 10"),
+    ("The API timeout is 30 seconds", "The API timeout was increased to 60 seconds"),
+    ("User's favorite color is blue", "User's favorite color is green"),
+    ("The service listens on port 7001", "The service listens on port 8001"),
+    ("The user's email is [email]", "The user's email is at the new company"),
+    ("Python version: 3.10", "Python version: 3.12"),
+    ("The staging cluster is called bluebird", "The staging cluster is called kingfisher"),
+    ("The user likes mornings", "The user no longer likes mornings"),
+    ("The harbour office opens at nine", "The harbour office opens at eight"),
+    ("Standup is at 10:15", "Standup is at 9:45"),
+    ("Billing runs on the blue cluster", "Billing runs on the green cluster"),
+    ("用户住在北京", "用户住在上海"),
+    ("用户住在北京", "用户搬到上海"),
+    ("数据库版本是 5.7", "数据库版本改为 8.0"),
+    ("API 的超时为 30 秒", "API 的超时为 60 秒"),
+    ("默认语言是中文", "默认语言改为英文"),
+    ("项目的负责人是张伟", "项目的负责人是李娜"),
+    ("用户喜欢咖啡", "用户不再喜欢咖啡"),
+]
+CONFLICTS = [
+    ("The user likes mornings", "The user does not like mornings"),
+    ("Deploys are allowed on Fridays", "Deploys are not allowed on Fridays"),
+    ("The cache is enabled", "The cache is not enabled"),
+    ("The server supports TLS 1.3", "The server doesn't support TLS 1.3"),
+    ("用户喜欢咖啡", "用户不喜欢咖啡"),
+]
+APART = [
+    ("Service alpha listens on port 7001", "Service beta listens on port 7002"),
+    ("Invoice 12 was paid", "Invoice 13 was paid"),
+    ("Step 3 is to install Docker", "Step 4 is to run the tests"),
+    ("E4012 means disk full", "E4013 means out of memory"),
+    ("The user likes tea", "The user likes coffee"),
+    ("The user is a developer", "The user is vegetarian"),
+    ("The user speaks German", "The user speaks French"),
+    ("Alice owns auth-service", "Bob owns token-service"),
+    ("Project Alpha uses React", "Project Beta uses Vue"),
+    ("Project Alpha uses React", "Project Alpha uses Go"),
+    ("The user has a dog", "The user has a cat"),
+    ("Maria visited Rome", "Maria visited Paris"),
+    ("The meeting with Bob is on Monday", "The meeting with Alice is on Tuesday"),
+    ("The build failed on Monday", "The build failed on Tuesday"),
+    ("The deadline of project A is March 3", "The deadline of project B is March 10"),
+    ("The capital of France is Paris", "The capital of Italy is Rome"),
+    ("tea number 1", "tea number 2"),
+    ("Redis is slow", "Redis was restarted"),
+    ("The API limit is 100", "The upload limit is 200"),
+    ("Use ruff for linting", "Use mypy for types"),
+    ("The user was born in 1980", "The user graduated in 2002"),
+    ("Maria's brother lives in Graz", "Maria's sister lives in Linz"),
+    ("Port 80 is open", "Port 443 is open"),
+    ("The user lives in Berlin", "The user lives in Berlin with two cats"),
+    ("Alpha costs 10 euros", "Beta costs 12 euros"),
+    ("Is the deadline March 3?", "The deadline is March 10"),
+    ("user: my deadline is March 3", "user: my deadline is March 10"),
+    ("用户喜欢茶", "用户喜欢咖啡"),
+    ("用户会说德语", "用户会说法语"),
+    ("张伟负责前端", "李娜负责后端"),
+]
+
+
+def statement(text, *, memory_id="new", days=1, **fields):
+    return Statement(
+        memory_id,
+        text,
+        fields.pop("memory_type", "semantic"),
+        fields.pop("trust_tier", "T1"),
+        THEN + timedelta(days=days),
+        **fields,
+    )
+
+
+def against(old, new, known=None, **fields):
+    return decide(statement(new, **fields), [statement(old, memory_id="old", days=0, **(known or {}))])
+
+
+EXPECTED = {Action.UPDATE: UPDATES, Action.CONFLICT: CONFLICTS, Action.NEW: APART}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "action"), [(*pair, action) for action, pairs in EXPECTED.items() for pair in pairs]
+)
+def test_pairs(old, new, action):
+    decision = against(old, new)
+    assert decision.action is action
+    assert decision.memory_id == (None if action is Action.NEW else "old")
+
+
+@pytest.mark.parametrize(("old", "new"), UPDATES)
+def test_a_lower_tier_an_earlier_time_or_another_session_never_replaces(old, new):
+    assert against(old, new, trust_tier="T3").action is Action.CONFLICT
+    assert against(old, new, trust_tier="T3", known={"trust_tier": "T4"}).action is Action.UPDATE
+    assert (
+        decide(statement(new, days=-5), [statement(old, memory_id="old", days=0)]).action is Action.CONFLICT
+    )
+    assert against(old, new, session_id="s2", known={"session_id": "s1"}).action is Action.NEW
+    assert against(old, new, session_id="s2").action is Action.UPDATE
+    assert against(old, new, subject_id="maria").action is Action.NEW
+    for kind in ("episodic", "working", "tool_result"):
+        assert against(old, new, memory_type=kind, known={"memory_type": kind}).action is Action.NEW
+
+
+def test_the_same_words_are_the_same_memory():
+    assert against("The user likes tea.", "the user likes  tea!").action is Action.DUPLICATE
+    assert against("The user likes tea", "The user likes green tea").action is Action.NEW
+
+
+def test_of_several_the_newest_is_replaced():
+    old = [statement(f"The deadline is March {n}", memory_id=f"m{n}", days=n) for n in (1, 2, 3)]
+    assert decide(statement("The deadline is April 1", days=9), old).memory_id == "m3"
+
+
+@pytest.mark.parametrize(("old", "new"), UPDATES + CONFLICTS)
+def test_the_telling_terms_lead_to_what_it_is_compared_with(old, new):
+    terms = telling_terms(statement(new))
+    assert terms
+    assert set(terms) <= set(search_text(old).split())
+
+
+@given(st.text(max_size=120), st.text(max_size=120))
+def test_any_two_texts_are_decided_and_long_ones_are_never_replaced(one, other):
+    decision = against(one, other)
+    assert decision.action in Action
+    assert against(one + " word" * 70, other).action in (Action.NEW, Action.DUPLICATE)
