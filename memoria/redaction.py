@@ -52,15 +52,33 @@ _HARMLESS = frozenset(
 )
 
 
+# Code that handles a secret is no secret: calls, look-ups, names of variables, and the values of examples.
+_CODE = re.compile(r"[A-Za-z_][\w.]*\s*[(\[{]|=|[A-Za-z_]\w*(?:\.\w+)+[),;]*\Z|[A-Za-z_]+_[A-Za-z_]+[),;]*\Z")
+_EXAMPLE = re.compile(
+    r"passw|secret|token|test|example|dummy|sample|your|changeme|placeholder|xxxx|1234\Z", re.IGNORECASE
+)
+_HASHED = re.compile(r"(?:hashed|hash|encrypted|encoded)[ _-]?\Z", re.IGNORECASE)
+
+
 def _is_secret_value(match: re.Match[str]) -> bool:
-    """Whether what is assigned looks like a secret: `hunter2` does, `see`, `none` and `<password>` do not."""
-    value = match["value"].strip("\"'`.,;:!?，。；！）)")
-    if len(value) < 4 or _PLACEHOLDER.match(value) or value.lower() in _HARMLESS or value.endswith("("):
+    """Whether what is assigned looks like a secret: `hunter2` does; `see`, `none`, `<password>` and code do not."""
+    if _HASHED.search(match.string[max(0, match.start() - 12) : match.start()]):
+        return False
+    raw = match["value"]
+    value = raw.strip("\"'`.,;:!?()[]{}，。；！）")
+    if len(value) < 4 or _PLACEHOLDER.match(value) or _EXAMPLE.search(value) or _CODE.match(raw):
+        return False
+    word = re.match("[A-Za-z]*", value)
+    if (
+        word is not None
+        and word.group().lower() in _HARMLESS
+        and not value[word.end() : word.end() + 1].isalnum()
+    ):
         return False
     letters, digits = any(c.isalpha() for c in value), any(c.isdigit() for c in value)
     symbols = any(not c.isalnum() and c not in "-_./'" for c in value)
     if match["sign"].strip() in ("=", ":=") and " " not in match["sign"] and value.isascii():
-        return len(value) >= 6 and not re.fullmatch(r"[A-Za-z_]+[.(\[].*", value)
+        return len(value) >= 6
     if re.fullmatch(r"\d+(?:[.-]?[a-z]{1,10})?|[\d:./-]+", value):  # "12", "12-character", a date
         return False
     return (letters and digits) or (letters and symbols and len(value) >= 6)
@@ -141,6 +159,7 @@ _RULES = (
             r"|key-[0-9a-f]{32}|\d{8,10}:AA[\w-]{33}|lin_api_[A-Za-z0-9]{32,}|ntn_[A-Za-z0-9]{40,}"
             r"|hooks\.slack\.com/services/T\w+/B\w+/\w{20,})"
         ),
+        lambda m: any(c.isdigit() for c in m.group()) and _EXAMPLE.search(m.group()) is None,
     ),
     _Rule("api_token", Action.BLOCK, re.compile(r"\bsk-[\w-]{20,}"), lambda m: _is_random(m.group()[3:])),
     _Rule("jwt", Action.BLOCK, re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}")),

@@ -148,6 +148,12 @@ ORDINARY = [
     "AKIA is the prefix of AWS key ids", "phone number is unknown", "e-mail her tomorrow",
     "card ending in 4242", "the private key never leaves the HSM", "BEGIN PRIVATE KEY is the header",
     "build 20241105123456", "serial 9780201379624", "DE is not an IBAN", "ssn is asked for in the US only",
+    "password = request.form['password']", "password = data.get('password')", "password=hashed_password)",
+    'hashed_password = generate_password_hash(password, method="sha256")', "password = db.Column(db.String(120))",
+    '{"error": "Username and password are required"}), 400', "access_token=access_token", "password: newpassword,",
+    "access_token = create_access_token(identity=user.id)", "user.password_hash == password:",
+    "xoxb-your-slack-token",
+    'curl -d "username=testuser&password=testpass"', "Hashed password: pbkdf2:sha256:260000$zL6yRjZtQ5vGKwFf$5b7c7b",
 ]  # fmt: skip
 
 
