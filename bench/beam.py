@@ -11,13 +11,12 @@ same run: plain BM25 over the messages, and over each message joined with the ne
 import argparse
 import gzip
 import json
-import math
 import re
 import sys
 import tempfile
 import time
 import uuid
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bench.bm25 import PlainBm25
 from bench.common import Rows
 
 MONTHS = "January February March April May June July August September October November December".split()
@@ -122,30 +122,21 @@ class Server:
 
 
 class Bm25:
-    """Plain BM25 over lower-cased words; `joined` reads each message together with the next one."""
+    """The floor; `joined` reads each message together with the next one."""
 
     def __init__(self, chats: list[Chat], *, joined: bool) -> None:
-        self._counts: dict[str, list[Counter[str]]] = {}
+        self._indexes: dict[str, PlainBm25] = {}
         for chat in chats:
             texts = [text for _, text, _ in chat.messages]
             if joined:
                 texts = [
                     f"{text} {following}" for text, following in zip(texts, [*texts[1:], ""], strict=True)
                 ]
-            self._counts[chat.chat_id] = [Counter(re.findall(r"\w+", text.lower())) for text in texts]
+            self._indexes[chat.chat_id] = PlainBm25(texts)
 
     def rank(self, chat: Chat, question: str) -> list[int]:
-        documents = self._counts[chat.chat_id]
-        average = sum(document.total() for document in documents) / len(documents)
-        scores = [0.0] * len(documents)
-        for word in set(re.findall(r"\w+", question.lower())):
-            having = [i for i, document in enumerate(documents) if word in document]
-            idf = math.log(1 + (len(documents) - len(having) + 0.5) / (len(having) + 0.5))
-            for i in having:
-                count, length = documents[i][word], documents[i].total() / average
-                scores[i] += idf * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * length))
-        order = sorted(range(len(documents)), key=lambda i: -scores[i])
-        return [chat.messages[i][0] for i in order[: max(DEPTHS)]]
+        places = self._indexes[chat.chat_id].rank(question)[: max(DEPTHS)]
+        return [chat.messages[place][0] for place in places]
 
 
 def measure(chats: list[Chat], rank: Ranker) -> tuple[dict[str, float], dict[str, float]]:
