@@ -93,6 +93,9 @@ def test_a_confidence_is_clamped_and_the_future_is_now(ada):
         ("{", "application/json", 400, "Failed to parse the request body as JSON: "),
         ('{"content": "x"}', "text/plain", 415, "Expected request with `Content-Type: application/json`"),
         ("[1]", "application/json", 422, "Failed to deserialize the JSON body into the target type: "),
+        ('{"content": "x", "initial_confidence": NaN}', "application/json", 400, "Failed to parse"),
+        ('{"content": "x", "initial_confidence": 1e999}', "application/json", 422, "Failed to deserialize"),
+        ('{"content": "x", "extra_metadata": {"a": Infinity}}', "application/json", 400, "Failed to parse"),
         ('{"content": "\\ud800"}', "application/json", 400, "Failed to parse"),
         (
             '{"content": "x", "extra_metadata": {"a": ' + "[" * 100_000,
