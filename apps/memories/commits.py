@@ -20,7 +20,7 @@ from apps.memories.view import View
 from apps.tenancy import sql
 from apps.tenancy.scope import current_alias, user_atomic, user_connection
 from memoria.digest import state_digest
-from memoria.errors import Unavailable
+from memoria.errors import NotFound, Unavailable
 
 # Rows per statement: SQLite allows 32,766 parameters, and a long IN list parses slowly.
 CHUNK = 500
@@ -127,7 +127,10 @@ class OpenCommit:
 
 @contextmanager
 def commit(*, view: View, operation: str, actor_id: str, now: datetime) -> Iterator[OpenCommit]:
-    """Open a commit on a view's branch. Leaves the new state, or the old one when the block raises."""
+    """Open a commit on a view's branch. Leaves the new state, or the old one when the block raises.
+
+    Raises NotFound and Unavailable where the branch has been deleted or refreshed since the view was made.
+    """
     with user_atomic():
         moment = user_connection().ops.adapt_datetimefield_value(now)
         later = "CASE WHEN ticked_at < %s THEN %s ELSE ticked_at END"
@@ -138,7 +141,19 @@ def commit(*, view: View, operation: str, actor_id: str, now: datetime) -> Itera
             " SELECT seq, %s, %s, %s, ticked_at FROM mem_clock",
             [view.branch_id, operation, actor_id],
         )
+        _check_line(view)
         yield OpenCommit(seq=sql.query("SELECT seq FROM mem_clock")[0][0], view=view, now=now)
+
+
+def _check_line(view: View) -> None:
+    """The branch was looked up before the clock was locked: what is written to one that is gone, nobody would see."""
+    if view.is_main:
+        return
+    live = sql.query("SELECT id FROM mem_branches WHERE live_name = %s", [view.name])
+    if not live:
+        raise NotFound(f"Memory not found: Branch '{view.name}'")
+    if live[0][0] != view.branch_id:
+        raise Unavailable(f"branch '{view.name}' has just been refreshed; try again")
 
 
 def clock_locked() -> tuple[int, int]:

@@ -88,8 +88,8 @@ def _remember_bases(opened: OpenCommit, branch_id: int, ids: list[str]) -> None:
     )
 
 
-def replace_line(opened: OpenCommit, *, source: View, target_branch: int, memory_ids: Iterable[str]) -> None:
-    """Give another line copies of a branch's open rows, with their age and base, and end all rows of the branch."""
+def copy_overlay(*, source: View, target_branch: int, memory_ids: Iterable[str]) -> None:
+    """Give another line copies of a branch's open rows, with their age and base."""
     for ids in _chunks(memory_ids):
         names = ", ".join(map(sql.quoted, SHARED))
         sql.execute(
@@ -98,10 +98,6 @@ def replace_line(opened: OpenCommit, *, source: View, target_branch: int, memory
             f" WHERE branch_id = %s AND died = %s AND memory_id IN ({sql.marks(ids)})",
             [source.branch_id, OPEN, *ids],
         )
-    sql.execute(
-        "UPDATE mem_revisions SET died = %s WHERE branch_id = %s AND died = %s",
-        [opened.seq, source.branch_id, OPEN],
-    )
 
 
 def rewind(opened: OpenCommit, seq: int) -> int:

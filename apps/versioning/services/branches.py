@@ -6,7 +6,7 @@ from apps.memories.audit import Entry, audit
 from apps.memories.commits import clock_locked, commit
 from apps.memories.models import MAIN_BRANCH
 from apps.memories.selectors import memory_count
-from apps.memories.transfers import replace_line
+from apps.memories.transfers import copy_overlay
 from apps.memories.view import MAIN
 from apps.tenancy import sql
 from apps.tenancy.scope import current_route, user_atomic
@@ -100,10 +100,10 @@ def branch_refresh(*, name: str, actor_id: str, now: datetime) -> int:
     line stays what the branch was at earlier moments. Makes reads of a stale branch fast again. Raises NotFound, and
     Conflict while anything conflicts: merge or apply those first.
     """
-    old = branch_view(name=name)
-    if old.is_main:
+    if name == MAIN.name:
         raise Invalid("Validation error: main needs no refresh")
     with commit(view=MAIN, operation="refresh", actor_id=actor_id, now=now) as opened:
+        old = branch_view(name=name)
         buckets = difference(old, MAIN)
         if buckets.conflicts:
             raise Conflict(
@@ -120,6 +120,6 @@ def branch_refresh(*, name: str, actor_id: str, now: datetime) -> int:
             created_by=row.created_by,
             created_at=row.created_at,
         )
-        replace_line(opened, source=old, target_branch=fresh.pk, memory_ids=buckets.ahead)
+        copy_overlay(source=old, target_branch=fresh.pk, memory_ids=buckets.ahead)
         audit([Entry("branch_refresh", payload={"branch": name})], actor_id=actor_id, now=now, seq=opened.seq)
     return len(buckets.ahead)

@@ -42,8 +42,8 @@ def branch_merge(*, name: str, strategy: str, actor_id: str, now: datetime) -> M
         raise Invalid(
             f"Validation error: Unsupported merge strategy '{strategy}'. Use append, replace, or accept."
         )
-    branch = _branch(name)
     with commit(view=MAIN, operation="merge", actor_id=actor_id, now=now) as opened:
+        branch = _branch(name)
         rows = touched_against_main(branch.branch_id)
         buckets = difference(branch, MAIN, rows)
         by_id = {row.memory_id: row for row in rows}
@@ -194,11 +194,11 @@ def branch_apply(*, name: str, selection: Selection, actor_id: str, now: datetim
     """
     if name == MAIN.name:
         raise Malformed("Cannot apply from main")
-    try:
-        branch = branch_view(name=name)
-    except NotFound:
-        raise NotFound(f"Branch not found: {name}") from None
     with commit(view=MAIN, operation="apply", actor_id=actor_id, now=now) as opened:
+        try:
+            branch = branch_view(name=name)
+        except NotFound:
+            raise NotFound(f"Branch not found: {name}") from None
         rows = {row.memory_id: row for row in touched_against_main(branch.branch_id)}
         buckets = difference(branch, MAIN, list(rows.values()))
         wanted: set[str] = set()

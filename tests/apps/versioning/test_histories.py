@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import pytest
 
+from apps.memories import corpora
 from apps.memories.models import OPEN, Clock
 from apps.memories.selectors import memory_count
 from apps.memories.services.correct import memory_correct
@@ -286,17 +287,17 @@ class History:
 
     def check(self) -> None:
         assert read(MAIN) == self.naive.main
-        active_ids = {memory_id for memory_id, state in self.naive.main.items() if state[1]}
-        assert found_by_words("mem_memories", "1 = 1") == active_ids
-        active = sum(state[1] for state in self.naive.main.values())
-        assert Clock.objects.get().active_count == active
+        assert found_by_words("mem_memories", "1 = 1") == active(self.naive.main)
+        assert ranked(MAIN) == active(self.naive.main)
+        assert Clock.objects.get().active_count == len(active(self.naive.main))
         for name, branch in self.naive.branches.items():
             view = branch_view(name=name)
             assert read(view) == branch.rows, name
-            own = {i for i in branch.own if i in branch.rows and branch.rows[i][1]}
+            own = branch.own & active(branch.rows)
             alive = f"branch_id = {view.branch_id} AND died = {OPEN} AND absent = 0"
             assert found_by_words("mem_revisions", alive) == own, name
-            assert memory_count(view=view) == sum(state[1] for state in branch.rows.values())
+            assert ranked(view) == active(branch.rows), name
+            assert memory_count(view=view) == len(active(branch.rows))
             buckets = difference(view, MAIN)
             assert buckets.ahead == self.naive.ahead(name, self.naive.main), name
             units = {u.memory_id: (list(u.mine), list(u.theirs)) for u in buckets.conflicts}
@@ -304,7 +305,8 @@ class History:
         for name, moment in self.naive.snapshots.items():
             at = view_resolve(actor_id="ada", branch="main", at=name)
             assert read(at) == moment.main, name
-            assert memory_count(view=at) == sum(state[1] for state in moment.main.values())
+            assert memory_count(view=at) == len(active(moment.main))
+            assert ranked(at) == active(moment.main), name
             for branch, rows in moment.branches.items():
                 if branch in self.naive.branches:
                     assert read(view_resolve(actor_id="ada", branch=branch, at=name)) == rows, (name, branch)
@@ -319,6 +321,23 @@ def found_by_words(table: str, condition: str) -> set[str]:
     return {row[0] for row in sql.query(f"SELECT memory_id FROM {table} WHERE {match} AND {condition}")}
 
 
+def ranked(view: View) -> set[str]:
+    """What retrieval ranks: the arrays, which follow changes instead of being read anew."""
+    corpus = corpora.corpus_of(view, model="none", dim=8)
+    alive = [
+        memory_id
+        for segment, mask in zip(corpus.segments, corpus.alive, strict=True)
+        for memory_id, is_alive in zip(segment.memory_ids, mask, strict=True)
+        if is_alive
+    ]
+    assert len(set(alive)) == len(alive), "a memory is ranked twice"
+    return set(alive)
+
+
+def active(rows: Rows) -> set[str]:
+    return {memory_id for memory_id, state in rows.items() if state[1]}
+
+
 def read(view: View) -> Rows:
     found: Rows = {}
     for source in view.sources():
@@ -331,6 +350,7 @@ def read(view: View) -> Rows:
 @pytest.mark.parametrize("seed", range(4))
 def test_a_random_history_equals_full_copies(ada, settings, seed):
     history = History(seed, settings)
+    corpora.cache.clear()
     with user_database(ada):
         for number in range(520):
             try:

@@ -27,7 +27,7 @@ from apps.versioning.services.purge import memories_purge, purge_of
 from apps.versioning.services.rollback import rollback
 from apps.versioning.services.snapshots import snapshot_create, snapshots_delete
 from memoria.drafts import draft
-from memoria.errors import Unavailable
+from memoria.errors import NotFound, Unavailable
 
 pytestmark = pytest.mark.usefixtures("in_adas_database")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -263,6 +263,20 @@ def test_a_range_picks_from_before_a_refresh():
     )
     assert row_find(view=MAIN, memory_id=picked).is_active
     assert [item.content for item in branch_diff(name="exp", limit=10).added] == ["Plays chess on Sundays"]
+
+
+def test_nothing_is_written_to_a_line_that_is_gone():
+    """A writer looked its branch up, and before it got to write the branch was refreshed, or deleted."""
+    view = fork()
+    memory_id = store("Keeps bees behind the house", view)
+    branch_refresh(name="exp", actor_id="ada", now=NOW)
+    with pytest.raises(Unavailable):
+        store("Plays chess on Sundays", view)
+    view = branch_view(name="exp")
+    branch_delete(name="exp", now=NOW)
+    with pytest.raises(NotFound):
+        purge(memory_id, view)
+    assert Revision.objects.exclude(memory_id=memory_id).count() == 0
 
 
 def test_collection_forgets_replaced_lines_that_nothing_shows(settings):
