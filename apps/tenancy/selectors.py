@@ -72,6 +72,12 @@ def active_user_ids() -> list[str]:
     return list(rows.values_list("user_id", flat=True))
 
 
+def users_embedded_otherwise(*, model: str) -> list[str]:
+    """Ids of active users some of whose texts may have no vector of this model, in a stable order."""
+    rows = UserDatabase.objects.filter(status=State.ACTIVE).exclude(embedding_model=model).order_by("user_id")
+    return list(rows.values_list("user_id", flat=True))
+
+
 def least_loaded_server() -> str:
     """The configured server with the fewest databases; among equals the one named first."""
     names = server_names()

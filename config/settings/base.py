@@ -194,6 +194,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(MEMORIA_DATA_DIR / "queue-beat")
 CELERY_BEAT_SCHEDULE = {"due": {"task": "jobs.start_due", "schedule": 10.0, "options": {"expires": 9.0}}}
 # What runs by itself, and how many seconds apart; `disable` as a value switches one off.
 MEMORIA_SCHEDULES = {
+    "memories.reembed_all": number("MEMORIA_REEMBED_SECONDS", default=600, low=10, high=31_536_000),
     "versioning.collect_all": number("MEMORIA_COLLECT_SECONDS", default=86_400, low=60, high=31_536_000),
 }
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import structlog
 
+from apps.jobs.coalesce import Coalescer
 from apps.memories.models import Embedding
 from apps.tenancy import sql
-from apps.tenancy.scope import release_connection
+from apps.tenancy.scope import current_route, release_connection
+from apps.tenancy.services.embedding import embedding_missing
 from memoria.corpus import Floats
 from memoria.errors import Unavailable
 from memoria.passages import passages
@@ -63,7 +65,14 @@ def vectors_for(*, texts: dict[str, str], embedder: Embedder | None) -> TextVect
         except Unavailable as error:
             log.warning("storing without vectors", reason=str(error), count=len(missing))
             result.failure = str(error)
+            _lacking.put(current_route().user_id, True)
     return result
+
+
+# Noted in the registry within seconds, so that the background job finds the user when the endpoint is back.
+_lacking: Coalescer[str, bool] = Coalescer(
+    name="missing-vectors", write=lambda users: embedding_missing(user_ids=users)
+)
 
 
 def _known(hashes: list[str], model: str) -> dict[str, int]:

@@ -1,0 +1,51 @@
+"""Give every memory a vector of the configured model."""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+
+from apps.memories.embedding import embedder
+from apps.memories.services.reembed import reembed
+from apps.tenancy.admission import active_route
+from apps.tenancy.management.sweep import SweepCommand
+from apps.tenancy.scope import user_database
+from apps.tenancy.selectors import registration_find, users_embedded_otherwise
+
+
+def reembed_for(user_id: str) -> str:
+    configured = embedder()
+    assert configured is not None
+    with user_database(active_route(user_id=user_id)):
+        done = reembed(embedder=configured, now=timezone.now())
+    return "embedded" if done.texts else "nothing to embed"
+
+
+class Command(SweepCommand):
+    help = (
+        "Embed what has no vector of the configured model: after another model was configured, after an outage of "
+        "the endpoint, after a migration. Works in small transactions while the server runs; safe to stop and to "
+        "run again.\n"
+        "Examples: manage.py reembed --check    manage.py reembed --user u-maria    manage.py reembed --processes 2"
+    )
+    work = staticmethod(reembed_for)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--check", action="store_true", help="change nothing; exit with 1 if any user lacks vectors"
+        )
+
+    def handle(self, *, user: list[str], processes: int, check: bool, **_: Any) -> None:
+        configured = embedder()
+        if configured is None:
+            raise CommandError("no embedder is configured: EMBEDDING_PROVIDER is none")
+        if unknown := [user_id for user_id in user if registration_find(user_id=user_id) is None]:
+            raise CommandError(f"no such user: {', '.join(map(repr, unknown))}")
+        lacking = users_embedded_otherwise(model=configured.model)
+        if check:
+            self.stdout.write(f"{len(lacking)} user(s) with texts that have no vector of {configured.model}")
+            if lacking:
+                raise SystemExit(1)
+            return
+        self.sweep(user or lacking, processes=processes)

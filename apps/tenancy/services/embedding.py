@@ -1,0 +1,16 @@
+"""Which embedding model all of a user's texts have vectors of, in the registry; empty where some have none."""
+
+from collections.abc import Iterable
+
+from apps.tenancy.models import UserDatabase
+
+
+def embedding_note(*, user_id: str, model: str, dim: int) -> None:
+    """Every text of the user has a vector of this model now."""
+    UserDatabase.objects.filter(pk=user_id).update(embedding_model=model, embedding_dim=dim)
+
+
+def embedding_missing(*, user_ids: Iterable[str]) -> None:
+    """Some text of each of these users got no vector."""
+    for user_id in sorted(user_ids):  # in one order: two processes that do so cannot deadlock
+        UserDatabase.objects.filter(pk=user_id).update(embedding_model="")

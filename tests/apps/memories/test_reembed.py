@@ -1,0 +1,106 @@
+"""Vectors follow the configured model, and come back after an outage."""
+
+import numpy as np
+import pytest
+from django.utils import timezone
+
+from apps.jobs import coalesce
+from apps.memories import corpora
+from apps.memories.embedding.hashed import HashedEmbedder
+from apps.memories.models import Embedding, Memory, Revision
+from apps.memories.retrieval import memories_retrieve
+from apps.memories.services.correct import memory_correct
+from apps.memories.services.reembed import reembed
+from apps.memories.services.write import memories_write
+from apps.memories.view import MAIN
+from apps.tenancy.models import UserDatabase
+from apps.tenancy.scope import user_database
+from apps.tenancy.selectors import users_embedded_otherwise
+from memoria.drafts import draft
+from memoria.errors import Unavailable
+
+SMALL, LARGE = HashedEmbedder(32), HashedEmbedder(64)
+
+
+class Down:
+    """An embedder that answers `allowed` calls and then fails."""
+
+    def __init__(self, inner, allowed=0):
+        self.model, self.dim, self._inner, self._allowed = inner.model, inner.dim, inner, allowed
+
+    def embed(self, texts):
+        self._allowed -= 1
+        if self._allowed < 0:
+            raise Unavailable("Embedding error: out of reach")
+        return self._inner.embed(texts)
+
+
+def store(embedder, *texts):
+    now = timezone.now()
+    drafts = [draft(content=text, now=now) for text in texts]
+    return memories_write(
+        drafts=drafts, view=MAIN, actor_id="ada", operation="store", reason="", now=now, embedder=embedder
+    )
+
+
+def dense(embedder, query):
+    corpora.cache.clear()
+    explained = memories_retrieve(
+        view=MAIN, query=query, top_k=3, embedder=embedder, now=timezone.now()
+    ).explanation
+    return [hit.channels["dense"] for hit in explained.hits]
+
+
+def test_another_model_gives_every_text_another_vector(in_adas_database):
+    old = store(SMALL, "The kettle is blue")[0].memory.memory_id
+    now = timezone.now()
+    memory_correct(
+        view=MAIN,
+        memory_id=old,
+        new_content="The kettle is red",
+        reason="",
+        actor_id="ada",
+        now=now,
+        embedder=SMALL,
+    )
+    assert dense(LARGE, "The kettle is red") == [0.0]  # found by its words
+    done = reembed(embedder=LARGE, now=timezone.now())
+    assert done.texts == 2  # of three rows: the first one's history has its text
+    for rows in (Memory.objects.all(), Revision.objects.all()):
+        models = {Embedding.objects.get(pk=row.embedding_id).model for row in rows}
+        assert models == {LARGE.model}
+    assert dense(LARGE, "The kettle is red")[0] > 0.9
+    assert reembed(embedder=LARGE, now=timezone.now()).texts == 0
+
+
+def test_after_an_outage_the_rest_is_embedded_and_the_user_noted(in_adas_database):
+    store(Down(SMALL), "The kettle is blue", "The teapot is green")
+    coalesce.flush_all()
+    assert users_embedded_otherwise(model=SMALL.model) == ["ada"]
+    with pytest.raises(Unavailable):
+        reembed(embedder=Down(SMALL), now=timezone.now())
+    assert reembed(embedder=SMALL, now=timezone.now()).texts == 2
+    assert users_embedded_otherwise(model=SMALL.model) == []
+    assert UserDatabase.objects.get(pk="ada").embedding_dim == 32
+    store(Down(SMALL), "The cup is white")
+    coalesce.flush_all()
+    assert users_embedded_otherwise(model=SMALL.model) == ["ada"]
+
+
+def test_what_was_done_before_a_failure_stays_done(in_adas_database):
+    store(None, *(f"Note {n} says {n * 7}" for n in range(150)))
+    with pytest.raises(Unavailable):
+        reembed(embedder=Down(SMALL, allowed=1), now=timezone.now())
+    assert Memory.objects.filter(embedding_id__isnull=False).count() == 64
+    assert reembed(embedder=SMALL, now=timezone.now()).texts == 86
+
+
+def test_one_users_vectors_are_nobody_elses(ada, ben):
+    for route in (ada, ben):
+        with user_database(route):
+            store(None, "The kettle is blue")
+    with user_database(ada):
+        reembed(embedder=SMALL, now=timezone.now())
+    with user_database(ben):
+        assert not Embedding.objects.exists()
+        assert not np.any(dense(SMALL, "The kettle is blue"))
