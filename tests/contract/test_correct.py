@@ -153,7 +153,9 @@ def test_a_secret_is_blocked_and_nothing_changes(ada):
 
 def test_personal_data_is_masked(ada):
     memory_id = ada.store(TEA)["memory_id"]
-    assert correct(ada, memory_id, "Write to ada@example.org")["content"] == "Write to [email]"
+    corrected = correct(ada, memory_id, "Write to ada@example.org")
+    assert (corrected["content"], corrected["masked"]) == ("Write to [email]", ["email"])
+    assert "masked" not in correct(ada, corrected["memory_id"], BEES)
 
 
 def test_a_body_of_the_wrong_shape_is_refused(ada):

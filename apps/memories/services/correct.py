@@ -8,12 +8,14 @@ from django.conf import settings
 from apps.memories.audit import Entry, audit
 from apps.memories.commits import Change, commit
 from apps.memories.models import Memory
-from apps.memories.records import MemoryRecord, record
+from apps.memories.records import record
 from apps.memories.selectors import row_find
 from apps.memories.services.entities import link_by_rules
 from apps.memories.services.vectors import vectors_for
+from apps.memories.services.write import Written
 from apps.memories.view import View
 from apps.tenancy.scope import current_alias
+from memoria.decisions import Action, Decision
 from memoria.digest import content_hash
 from memoria.drafts import checked_content
 from memoria.errors import NotFound
@@ -33,12 +35,13 @@ def memory_correct(
     actor_id: str,
     now: datetime,
     embedder: Embedder | None,
-) -> MemoryRecord:
+) -> Written:
     """Replace an active memory's text. The new one keeps type, session, subject, author and metadata, is curated (T2)
     and remembers where it came from. Raises Blocked and NotFound; of two corrections at once the second finds nothing
     to correct.
     """
-    new_content = clean(checked_content(new_content), settings.MEMORIA_REDACTION).text
+    cleaned = clean(checked_content(new_content), settings.MEMORIA_REDACTION)
+    new_content = cleaned.text
     text_hash = content_hash(new_content)
     if (known := row_find(view=view, memory_id=memory_id)) is None or not known.is_active:
         raise NotFound("Memory not found")
@@ -73,4 +76,4 @@ def memory_correct(
             Entry("correct", new.memory_id, {"old_memory_id": memory_id}),
         ]
         audit(entries, actor_id=actor_id, now=now, seq=opened.seq)
-    return record(new)
+    return Written(record(new), Decision(Action.UPDATE, memory_id, "corrected"), tuple(cleaned.masked))

@@ -299,7 +299,7 @@ class CorrectView(UserView):
             now=timezone.now(),
             embedder=embedder(),
         )
-        return Response(memory_object(corrected))
+        return Response(_corrected(corrected))
 
 
 class CorrectByQueryView(UserView):
@@ -336,7 +336,7 @@ class CorrectByQueryView(UserView):
             now=now,
             embedder=embedder(),
         )
-        return Response(memory_object(corrected))
+        return Response(_corrected(corrected))
 
 
 class PurgeView(UserView):
@@ -403,6 +403,12 @@ def _written(written: Written) -> MemoryObject:
     shown = memory_object(written.memory, is_fresh=decision.action is not Action.DUPLICATE)
     if decision.action is not Action.NEW:
         shown.decision = DecisionObject(decision.action, decision.memory_id or "", decision.reason)
+    shown.masked = list(written.masked) or msgspec.UNSET
+    return shown
+
+
+def _corrected(written: Written) -> MemoryObject:
+    shown = memory_object(written.memory)
     shown.masked = list(written.masked) or msgspec.UNSET
     return shown
 
