@@ -4,6 +4,7 @@ Cosine does not decide: true updates and different facts of one template lie equ
 Statements are compared by what they are about and what they say of it; when in doubt both are kept.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from enum import StrEnum
 
 from memoria.contradiction import frame
 from memoria.signals import is_fact
-from memoria.tokens import encoded, tokens
+from memoria.tokens import STOP_WORDS, tokens
 from memoria.types import MemoryType, TrustTier
 
 
@@ -170,20 +171,33 @@ def _plain_frame(text: str) -> tuple[str, str] | None:
     return frame(_NEWS.sub(lambda match: " " if match.group().isascii() else "", denied))
 
 
-def telling_terms(new: Statement) -> list[str]:
-    """Encoded tokens that every memory has to which this one could be anything but new; none where it must be new."""
-    if not is_fact(new.text) or _LABEL.match(new.text) or new.memory_type not in LASTING:
+def decision_keys(text: str) -> list[str]:
+    """Words for the search text by which statements meet: what it is about, and all its words but denial. Two
+    statements of which neither is simply new to the other have one of them in common.
+    """
+    if not is_fact(text) or _LABEL.match(text):
         return []
-    parts = _parts(new.text)
-    telling = parts[0] if parts is not None and parts[0] else _undenied(new.text)
-    return sorted(map(encoded, telling))
+    keys = [_key("b", said)] if (said := _undenied(text)) else []
+    if (parts := _parts(text)) is not None and parts[0]:
+        keys.append(_key("a", parts[0]))
+    return keys
+
+
+def telling_keys(new: Statement) -> list[str]:
+    """The keys under which the known statements are found that a new one has to be compared with."""
+    return decision_keys(new.text) if new.memory_type in LASTING else []
+
+
+def _key(kind: str, said: frozenset[str]) -> str:
+    digest = hashlib.blake2b(" ".join(sorted(said)).encode(), digest_size=8)
+    return f"x{kind}{digest.hexdigest()}"
 
 
 def _undenied(text: str) -> frozenset[str]:
     """The tokens of a statement without those that deny it."""
     for pattern in (_NO_LONGER, _DENIAL, _NEWS):
         text = pattern.sub(lambda match: " " if match.group().isascii() else "", text)
-    return frozenset(tokens(text)) - _ARTICLES
+    return frozenset(tokens(text)) - _ARTICLES - STOP_WORDS  # "likes" becomes one by its stem
 
 
 def _bag(said: str) -> frozenset[str]:

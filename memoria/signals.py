@@ -160,8 +160,3 @@ def marks(text: str) -> list[str]:
     if level := round(voice(text) * VOICE_STEPS):
         words.append(f"{VOICE}{level + VOICE_STEPS}")
     return words
-
-
-def search_text(text: str) -> str:
-    """The encoded tokens of a text and its marks in one string, to be stored and indexed."""
-    return " ".join([*map(encoded, tokens(text)), *marks(text)])

@@ -6,6 +6,7 @@ import pytest
 from django.db import connections
 
 from apps.jobs import coalesce
+from apps.memories import corpora
 from apps.tenancy import scope, servers
 from apps.tenancy.admission import admit
 from apps.tenancy.models import UserDatabase
@@ -24,6 +25,7 @@ def leak_guard() -> Iterator[None]:
     assert not scope._state.depth, "a user database is still open"
     scope.forget_wrappers()
     servers.close_idle()
+    corpora.cache.clear()  # the next test's users have databases of the same names
 
 
 @pytest.fixture(autouse=True)

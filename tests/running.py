@@ -72,7 +72,7 @@ def start_server(data: Path, *, database_url: str | None = None, **settings: Any
         port = probe.getsockname()[1]
     data.mkdir(parents=True, exist_ok=True)
     inherited = {
-        k: v for k, v in os.environ.items() if not k.startswith(("MEMORIA_", "EMBEDDING_", "DJANGO_"))
+        k: v for k, v in os.environ.items() if not k.startswith(("MEMORIA_", "EMBEDDING_", "LLM_", "DJANGO_"))
     }
     environment = {
         **inherited,

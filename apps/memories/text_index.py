@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from apps.tenancy import sql
 from apps.tenancy.scope import user_connection
 
 # How many rows of a user too large for memory are looked at closely.
@@ -69,14 +70,20 @@ def matching(rows: QuerySet[Any], terms: Sequence[str], *, narrowed: bool) -> Qu
     return any_of.order_by("-id")[:CANDIDATES]
 
 
-def holding_all(rows: QuerySet[Any], terms: Sequence[str], limit: int) -> QuerySet[Any]:
-    """Those of the rows that have all of the terms, newest first."""
+def holding_any(rows: QuerySet[Any], words: Sequence[str], limit: int) -> list[Any]:
+    """Those of the rows that have any of the words, newest first. Meant for words that hardly any row has: that none
+    has them is found out by one plain statement.
+    """
     table = rows.model._meta.db_table
     if user_connection().vendor == "sqlite":
-        condition = f"{table}.id IN (SELECT rowid FROM {table}_text WHERE {table}_text MATCH %s)"
-        wanted = " AND ".join(f'"{term}"' for term in terms)
+        found = sql.query(
+            f"SELECT rowid FROM {table}_text WHERE {table}_text MATCH %s ORDER BY rowid DESC LIMIT %s",
+            [" OR ".join(f'"{word}"' for word in words), limit],
+        )
     else:
-        condition = f"MATCH ({table}.search_text) AGAINST (%s IN BOOLEAN MODE)"
-        wanted = " ".join(f"+{term}" for term in terms)
-    found = rows.extra(where=[condition], params=[wanted])  # noqa: S610  the table is our own
-    return found.order_by("-id")[:limit]
+        found = sql.query(
+            f"SELECT id FROM {table} WHERE MATCH (search_text) AGAINST (%s IN BOOLEAN MODE)"
+            " ORDER BY id DESC LIMIT %s",
+            [" ".join(words), limit],
+        )
+    return list(rows.filter(id__in=[key for (key,) in found])) if found else []

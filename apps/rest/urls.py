@@ -20,6 +20,7 @@ from apps.rest.views import (
     query,
     retrieve,
     snapshots,
+    summary,
     timeline,
     tools,
 )
@@ -72,6 +73,8 @@ urlpatterns = [
     path("v1/health/storage", diagnosis.StorageView.as_view()),
     path("v1/health/capacity", diagnosis.CapacityView.as_view()),
     path("v1/health/hygiene", diagnosis.HygieneView.as_view()),
+    path("v1/sessions/<path:session_id>/summary", summary.SummaryView.as_view()),
+    path("v1/tasks/<str:task_id>", summary.TaskView.as_view()),
     path("v1/tool-usage", tools.ToolUsageView.as_view()),
     path("v1/governance", governance.GovernanceView.as_view()),
     path("v1/consolidate", governance.ConsolidateView.as_view()),

@@ -145,6 +145,13 @@ MEMORIA_EMBEDDING_TIMEOUT_SECONDS = number("MEMORIA_EMBEDDING_TIMEOUT_SECONDS", 
 # in the database.
 MEMORIA_CORPUS_MEGABYTES = number("MEMORIA_CORPUS_MEGABYTES", default=512, low=1, high=1_000_000)
 
+# --- Language model: without a key everything works that needs none ---
+
+MEMORIA_LLM_API_KEY = read_secret("MEMORIA_LLM_API_KEY", "LLM_API_KEY")
+MEMORIA_LLM_BASE_URL = read("MEMORIA_LLM_BASE_URL", "LLM_BASE_URL", default="https://api.openai.com/v1")
+MEMORIA_LLM_MODEL = read("MEMORIA_LLM_MODEL", "LLM_MODEL", default="gpt-4o-mini")
+MEMORIA_LLM_TIMEOUT_SECONDS = number("MEMORIA_LLM_TIMEOUT_SECONDS", default=60, low=0.1, high=600)
+
 # --- Secrets and personal data ---
 
 MEMORIA_REDACTION = parse.redaction("MEMORIA_REDACTION", read("MEMORIA_REDACTION"))

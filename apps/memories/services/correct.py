@@ -22,7 +22,7 @@ from memoria.errors import NotFound
 from memoria.naming import memory_ids, owner_mark
 from memoria.ports import Embedder
 from memoria.redaction import clean
-from memoria.signals import search_text
+from memoria.search_text import search_text
 from memoria.types import INITIAL_CONFIDENCE, TrustTier
 
 

@@ -16,17 +16,17 @@ from apps.memories.records import MemoryRecord, record
 from apps.memories.services.entities import link_by_rules
 from apps.memories.services.stats import stat_add
 from apps.memories.services.vectors import vectors_for
-from apps.memories.text_index import holding_all
+from apps.memories.text_index import holding_any
 from apps.memories.view import MAIN, View
 from apps.tenancy import sql
 from apps.tenancy.scope import current_alias, current_route
-from memoria.decisions import Action, Decision, Statement, decide, telling_terms
+from memoria.decisions import Action, Decision, Statement, decide, telling_keys
 from memoria.digest import content_hash
 from memoria.drafts import Draft, cleaned
 from memoria.errors import Blocked
 from memoria.naming import memory_ids, owner_mark
 from memoria.ports import Embedder
-from memoria.signals import search_text
+from memoria.search_text import search_text
 
 # Memories that a new one is compared with, at most.
 CANDIDATES = 50
@@ -176,17 +176,18 @@ class _Writer:
         return Written(record(row), decision)
 
     def _candidates(self, statement: Statement) -> dict[str, Any]:
-        """Active memories that have every telling token of the new one, among them those of this very batch."""
-        terms = telling_terms(statement)
-        if not terms:
+        """Active memories that share a decision key with the new one, among them those of this very batch."""
+        keys = telling_keys(statement)
+        if not keys:
             return {}
         wanted = Filters(memory_types=(statement.memory_type,), subject_id=statement.subject_id)
         found: dict[str, Any] = {}
         for source in self._commit.view.sources():
-            for row in holding_all(wanted.apply(source), terms, CANDIDATES):
+            for row in holding_any(wanted.apply(source), keys, CANDIDATES):
                 found.setdefault(row.memory_id, row)
-        telling = set(terms)
-        found |= {row.memory_id: row for row in self._new.values() if telling <= set(row.search_text.split())}
+        found |= {
+            row.memory_id: row for row in self._new.values() if set(keys) & set(row.search_text.split())
+        }
         return {memory_id: row for memory_id, row in found.items() if memory_id not in self._superseded}
 
     def _supersede(self, old: Any, new: Memory, reason: str) -> None:

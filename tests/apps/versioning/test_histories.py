@@ -110,7 +110,7 @@ class History:
                 now=self.now,
                 embedder=None,
             )
-            self.naive.correct(name, old, new.memory_id, text)
+            self.naive.correct(name, old, new.memory.memory_id, text)
 
     def purge(self) -> None:
         name, view = self.line()

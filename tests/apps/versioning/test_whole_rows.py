@@ -80,7 +80,7 @@ def correct(memory_id: str, text: str, view: View) -> str:
         actor_id="ada",
         now=NOW,
         embedder=EMBEDDER,
-    ).memory_id
+    ).memory.memory_id
 
 
 def purge(memory_id: str, view: View = MAIN) -> str | None:

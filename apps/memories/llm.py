@@ -1,0 +1,64 @@
+"""The configured language model, or None: any OpenAI-compatible chat endpoint. Nothing waits for it inside a
+transaction.
+"""
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import msgspec
+from django.conf import settings
+
+from apps.memories.remote import Endpoint, Endpoints
+from apps.tenancy.scope import release_connection
+from memoria.errors import Unavailable
+
+CONCURRENT_CALLS = 8
+_FENCE = re.compile(r"\A\s*```(?:json)?\s*|\s*```\s*\Z")
+
+
+class _Message(msgspec.Struct):
+    content: str
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+
+
+class _Answer(msgspec.Struct):
+    choices: list[_Choice]
+
+
+class LanguageModel:
+    def __init__(self, endpoint: Endpoint, *, model: str, timeout_seconds: float) -> None:
+        self._model = model
+        self._endpoints = Endpoints(
+            [endpoint], what="LLM error", timeout_seconds=timeout_seconds, concurrent=CONCURRENT_CALLS
+        )
+
+    def answer_json(self, *, system: str, user: str) -> dict[str, Any]:
+        """Ask for one JSON object. Raises Unavailable when there is no answer in time, or one that is not JSON."""
+        release_connection()
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+        payload = {"model": self._model, "messages": messages, "temperature": 0}
+        answer = self._endpoints.post("chat/completions", payload)
+        try:
+            text = msgspec.convert(answer, _Answer).choices[0].message.content
+            found = json.loads(_FENCE.sub("", text))
+        except (msgspec.ValidationError, IndexError, ValueError):
+            raise Unavailable("LLM returned invalid JSON", retry_after=5) from None
+        if not isinstance(found, dict):
+            raise Unavailable("LLM returned invalid JSON: not an object", retry_after=5)
+        return found
+
+
+@cache
+def language_model() -> LanguageModel | None:
+    if not settings.MEMORIA_LLM_API_KEY:
+        return None
+    return LanguageModel(
+        Endpoint(settings.MEMORIA_LLM_BASE_URL, settings.MEMORIA_LLM_API_KEY),
+        model=settings.MEMORIA_LLM_MODEL,
+        timeout_seconds=settings.MEMORIA_LLM_TIMEOUT_SECONDS,
+    )

@@ -1,0 +1,172 @@
+"""Session summaries by a language model, in the request or in the background, and the tasks one polls."""
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests import engine
+from tests.running import start_server
+
+KEY = "llm-key-0123456789"
+
+
+class Model(ThreadingHTTPServer):
+    """An OpenAI-compatible chat endpoint that says what it is told to say."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.says = json.dumps({"topic": "Deploys", "action": "Moved them", "outcome": "They work"})
+        self.status, self.delay_seconds, self.asked = 200, 0.0, []
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((self.path, self.headers["Authorization"], body))
+        time.sleep(self.server.delay_seconds)
+        answer = json.dumps({"choices": [{"message": {"content": self.server.says}}]}).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def model():
+    endpoint = Model()
+    threading.Thread(target=endpoint.serve_forever, daemon=True).start()
+    yield endpoint
+    endpoint.shutdown()
+    endpoint.server_close()
+
+
+@pytest.fixture(scope="module")
+def with_model(model, tmp_path_factory):
+    url = None
+    if engine.SERVER is not None:
+        engine.SERVER.execute("CREATE DATABASE IF NOT EXISTS memoria_summaries")
+        url = engine.SERVER.url("memoria_summaries")
+    running = start_server(
+        tmp_path_factory.mktemp("summaries"),
+        database_url=url,
+        LLM_API_KEY=KEY,
+        LLM_BASE_URL=model.url,
+        LLM_MODEL="small",
+        MEMORIA_LLM_TIMEOUT_SECONDS=1,
+    )
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def maria(with_model, model):
+    model.says = json.dumps({"topic": "Deploys", "action": "Moved them", "outcome": "They work"})
+    model.status, model.delay_seconds = 200, 0.0
+    model.asked.clear()
+    name = f"maria-{time.time_ns()}"
+    client = with_model.user(name)
+    for text in ("Deploys were slow", "Deploys moved to the blue cluster"):
+        client.post("/v1/memories", json={"content": text, "session_id": "s/9"})
+    return client
+
+
+def summarise(client, session="s/9", **body):
+    return client.post(f"/v1/sessions/{session}/summary", json=body)
+
+
+def test_a_session_is_summed_up_as_one_memory(maria, model):
+    answer = summarise(maria, sync=True, focus_topics=["speed"])
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["content"] == "Session Summary: Deploys\n\nActions: Moved them\n\nOutcome: They work"
+    assert (found["task_id"], found["truncated"], found["mode"]) == (None, False, "full")
+    assert found["metadata"] == {
+        "mode": "full",
+        "topic": "Deploys",
+        "action": "Moved them",
+        "outcome": "They work",
+        "session_id": "s/9",
+    }
+    memory = maria.get(f"/v1/memories/{found['memory_id']}").json()
+    assert (memory["memory_type"], memory["trust_tier"], memory["session_id"]) == ("episodic", "T1", "s/9")
+    ((path, authorization, body),) = model.asked
+    assert (path, authorization, body["model"]) == ("/v1/chat/completions", f"Bearer {KEY}", "small")
+    notes = body["messages"][1]["content"]
+    assert notes.index("Deploys were slow") < notes.index("blue cluster") < notes.index("speed")
+
+
+def test_highlights_are_points(maria, model):
+    model.says = '```json\n{"points": ["one", "two", "three"]}\n```'
+    found = summarise(maria, sync=True, mode="lightweight").json()
+    assert found["content"] == "Session Highlights:\n• one\n• two\n• three"
+    assert found["metadata"] == {"mode": "lightweight", "points": ["one", "two", "three"]}
+
+
+@pytest.mark.parametrize(
+    ("says", "problem"),
+    [
+        ("no json", "LLM returned invalid JSON"),
+        ("[1]", "LLM returned invalid JSON"),
+        ("{}", "LLM returned empty topic"),
+    ],
+)
+def test_a_useless_answer_changes_nothing(maria, model, says, problem):
+    model.says = says
+    answer = summarise(maria, sync=True)
+    assert (answer.status_code, answer.json()["detail"].startswith(problem)) == (503, True)
+    assert len(maria.get("/v1/memories").json()["items"]) == 2
+
+
+def test_a_slow_or_broken_model_is_given_up_in_time(maria, model):
+    for model.status, model.delay_seconds in ((500, 0.0), (200, 3.0)):
+        started = time.monotonic()
+        answer = summarise(maria, sync=True)
+        assert answer.status_code == 503
+        assert KEY not in answer.text
+        assert time.monotonic() - started < 3
+
+
+def test_a_summary_in_the_background_is_polled(maria, with_model, model):
+    model.delay_seconds = 0.3
+    started = summarise(maria).json()
+    assert (started["memory_id"], started["content"], started["mode"]) == (None, None, "full")
+    path = f"/v1/tasks/{started['task_id']}"
+    assert maria.get(path).json()["status"] == "processing"
+    deadline = time.monotonic() + 15
+    while (task := maria.get(path).json())["status"] == "processing":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert (task["status"], task["error"]) == ("completed", None)
+    assert set(task["result"]) == {"memory_id", "content", "truncated", "metadata"}
+    assert maria.get(f"/v1/memories/{task['result']['memory_id']}").status_code == 200
+    stranger = with_model.user("ben").get(path)
+    assert (stranger.status_code, stranger.json()["detail"]) == (403, "Not your task")
+    assert with_model.client().get(path).status_code == 200
+    missing = maria.get("/v1/tasks/nope")
+    assert (missing.status_code, missing.json()["detail"]) == (404, "Task nope not found")
+
+
+def test_a_failing_task_says_why(maria):
+    task_id = summarise(maria, session="empty").json()["task_id"]
+    deadline = time.monotonic() + 15
+    while (task := maria.get(f"/v1/tasks/{task_id}").json())["status"] == "processing":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert task["error"] == {"code": "GENERATION_ERROR", "message": "No memories found for session empty"}
+    assert summarise(maria, session="empty", sync=True).status_code == 404
+
+
+def test_without_a_model_the_answer_says_what_to_set(ada):
+    answer = ada.http.post("/v1/sessions/s/summary", json={})
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "LLM not configured — set LLM_API_KEY to enable episodic memory"
