@@ -19,6 +19,8 @@ from memoria.linking import links
 from memoria.signals import Names
 
 Scores = NDArray[np.float64]
+# From and before, in seconds since 1970; None: open.
+Window = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,15 @@ class Weights:
 DEFAULT = Weights()
 # Memories whose single passages are compared; all where there are fewer than twice as many.
 CLOSE_LOOK = 200
+# The share of an event's words, by rarity, that a memory needs to tell of it.
+EVENT_WORDS = 0.6
 # From this top_k on facts are cut as mildly as messages; up to half of it strictly.
 BROAD = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A query as ranking sees it. `window` is in seconds since 1970; `entities` are ids of things it names."""
+    """A query as ranking sees it. `entities` are ids of things it names."""
 
     now: float
     vector: Floats | None = None
@@ -80,7 +84,7 @@ class Question:
     names: Names = Names(frozenset(), frozenset())  # noqa: RUF009  immutable
     entities: Sequence[int] = ()
     session_id: str | None = None
-    window: tuple[float | None, float | None] | None = None
+    window: Window | None = None
     order: str | None = None
 
 
@@ -94,7 +98,8 @@ class Hit:
     relevance: float
     channels: dict[str, float] = field(default_factory=dict)
     ranks: dict[str, int] = field(default_factory=dict)
-    priors: dict[str, float] = field(default_factory=dict)
+    multipliers: dict[str, float] = field(default_factory=dict)
+    additions: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -105,6 +110,8 @@ class Ranked:
 
 
 Feedback = Callable[[list[str]], Mapping[str, float]]
+# Told the name of a stage when it is done; the domain has no clock.
+Lap = Callable[[str], object]
 
 
 def rank(
@@ -115,6 +122,7 @@ def rank(
     top_k: int,
     feedback: Feedback = lambda _: {},
     weights: Weights = DEFAULT,
+    lap: Lap = lambda _: None,
 ) -> Ranked:
     """The best `top_k` of the allowed rows, best first. Fewer, or none, when little or nothing is relevant.
 
@@ -123,24 +131,26 @@ def rank(
     allowed = allowed & corpus.mask
     if top_k < 1 or not allowed.any():
         return Ranked([], {})
-    channels = _channels(corpus, question, allowed, weights)
+    channels = _channels(corpus, question, allowed, weights, lap)
     evidence: Scores = sum(channels.values(), np.zeros(len(corpus)))
     candidates = int(np.count_nonzero(evidence[allowed] > 0))
     if not _is_answerable(corpus, question, evidence, allowed, weights):
         return Ranked([], {"below the floor": candidates} if candidates else {})
     linked = links(corpus, evidence, question.terms, allowed, weights.link)
+    lap("links")
     relevance = np.maximum(evidence, linked)
-    priors = _tone(corpus, relevance, evidence, allowed, weights)
+    additions = _tone(corpus, relevance, evidence, allowed, weights)
     multipliers = _multipliers(corpus, question, weights)
-    scores = (relevance + sum(priors.values(), np.zeros(len(corpus)))) * np.prod(
+    scores = (relevance + sum(additions.values(), np.zeros(len(corpus)))) * np.prod(
         list(multipliers.values()), axis=0
     )
     scores[~allowed] = 0.0
-    priors["order"] = _ordered(corpus, question.order, scores, weights)
-    scores = scores + priors["order"]
+    additions["order"] = _ordered(corpus, question.order, scores, weights)
+    scores = scores + additions["order"]
     if question.order != "first":
-        priors["outdated"] = _outdated(corpus, scores, weights)
-        scores = scores + priors["outdated"]
+        additions["outdated"] = _outdated(corpus, scores, weights)
+        scores = scores + additions["outdated"]
+    lap("priors")
     order = largest(scores, max(3 * top_k, 50))
     order = order[allowed[order]]
     opinions = feedback([corpus.memory_id(int(row)) for row in order])
@@ -160,13 +170,26 @@ def rank(
             score=float(scores[row]),
             relevance=float(relevance[row]),
             channels={name: float(values[row]) for name, values in channels.items()},
-            priors={name: float(values[row]) for name, values in (multipliers | priors).items()}
+            multipliers={name: float(values[row]) for name, values in multipliers.items()}
             | {"feedback": opinions.get(corpus.memory_id(int(row)), 1.0)},
+            additions={name: float(values[row]) for name, values in additions.items() if values[row]},
         )
         for row in distinct[:top_k]
     ]
     _number(hits, channels, allowed)
+    lap("cut")
     return Ranked(hits, {reason: count for reason, count in dropped.items() if count > 0})
+
+
+def observed_when(corpus: Corpus, terms: Sequence[str], allowed: Mask) -> float | None:
+    """When an event was first told of: the time of the oldest of the rows that have most of its words, if any has
+    enough of them.
+    """
+    covered = np.where(allowed & corpus.mask, corpus.coverage(Counter(terms)), 0.0)
+    best = float(covered.max(initial=0.0))
+    if best < EVENT_WORDS:
+        return None
+    return float(corpus.observed[covered >= best].min())
 
 
 def _is_answerable(
@@ -179,17 +202,23 @@ def _is_answerable(
     return float(covered.max(initial=0.0)) >= weights.worded
 
 
-def _channels(corpus: Corpus, question: Question, allowed: Mask, weights: Weights) -> dict[str, Scores]:
-    lexical = np.zeros(len(corpus))
+def _channels(
+    corpus: Corpus, question: Question, allowed: Mask, weights: Weights, lap: Lap
+) -> dict[str, Scores]:
+    lexical, dense, entity = np.zeros((3, len(corpus)))
     if weights.lexical:
         lexical = corpus.lexical(Counter(question.terms)).astype(np.float64)
-    dense = np.zeros(len(corpus))
+    lap("lexical")
     if question.vector is not None and weights.dense:
         dense = _closeness(corpus, question.vector, lexical, allowed, weights)
+    lap("dense")
+    if weights.entity:
+        entity = _named(corpus, question)
+    lap("entity")
     return {
         "dense": weights.dense * dense,
         "lexical": weights.lexical * lexical,
-        "entity": weights.entity * _named(corpus, question) if weights.entity else np.zeros(len(corpus)),
+        "entity": weights.entity * entity,
     }
 
 

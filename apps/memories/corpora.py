@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Length
 
 from apps.graph.selectors import entities_said_of, memories_linked_after, newest_link
-from apps.memories.filters import ANY, Filters
+from apps.memories.filters import Filters
 from apps.memories.models import MAIN_BRANCH, OPEN, Clock, Embedding, Memory, Revision
-from apps.memories.text_index import matching
+from apps.memories.text_index import candidates
 from apps.memories.view import MAIN, View
 from apps.tenancy.scope import current_route
 from memoria.corpus import Columns, Corpus, Halves, Segment
@@ -32,6 +32,8 @@ CHANGED_ROWS = 1_000
 IDS_PER_QUERY = 500
 # A memory costs about this much beside its vector and its words; used to refuse what would never fit.
 ROW_BYTES = 600
+# Rows from which the average size of all is taken.
+SAMPLE = 200
 
 _FIELDS = (
     "memory_id",
@@ -126,11 +128,17 @@ def corpus_of(view: View, *, model: str, dim: int) -> Corpus:
 
 
 def corpus_for(view: View, *, model: str, dim: int, terms: Sequence[str], filters: Filters) -> Corpus:
-    """The corpus of a view; of one that does not fit into memory the rows that the text index finds for the terms."""
+    """The corpus of a view. Of one that does not fit into memory: what passes the filters, or the best of it by the
+    text index where that is too much.
+    """
     try:
         return corpus_of(view, model=model, dim=dim)
     except TooLarge:
-        found = [matching(filters.apply(rows), terms, narrowed=filters != ANY) for rows in view.sources()]
+        found = [
+            rows.filter(id__in=part)
+            for rows in view.sources()
+            for part in _chunks(candidates(filters.apply(rows), terms))
+        ]
         return Corpus.of(Segment(_columns(found, model), dim))
 
 
@@ -154,11 +162,20 @@ def _build(entry: _Entry, view: View, clock: Clock, model: str, dim: int) -> Non
 
 
 def _refuse_too_large(dim: int) -> None:
-    sizes = Memory.objects.filter(is_active=True).aggregate(rows=Count("id"))
-    sampled = list(Memory.objects.order_by("-id").values_list(Length("search_text"), flat=True)[:200])
-    words = sum(sampled) / max(len(sampled), 1)
-    if sizes["rows"] * (ROW_BYTES + 4 * dim + 2 * words) > settings.MEMORIA_CORPUS_MEGABYTES * 2**20:
+    count = Memory.objects.filter(is_active=True).count()
+    sampled = Memory.objects.order_by("-id").values_list(Length("search_text"), flat=True)
+    words = _average(sampled[:SAMPLE])
+    # A single passage is its own mean.
+    passages = Embedding.objects.order_by("-id").values_list(Length("vector"), "dim")
+    vectors = _average(size if size > 2 * dim else 0 for size, dim in passages[:SAMPLE])
+    each = ROW_BYTES + 4 * dim + 2 * words + vectors
+    if count * each > settings.MEMORIA_CORPUS_MEGABYTES * 2**20:
         raise TooLarge
+
+
+def _average(sizes: Iterable[int]) -> float:
+    every = list(sizes)
+    return sum(every) / max(len(every), 1)
 
 
 def _derived(view: View, model: str, dim: int) -> Corpus:
@@ -255,6 +272,6 @@ def _decoded(rows: QuerySet[Embedding]) -> dict[int, Halves]:
     }
 
 
-def _chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
+def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     for start in range(0, len(items), IDS_PER_QUERY):
         yield items[start : start + IDS_PER_QUERY]

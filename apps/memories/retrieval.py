@@ -2,9 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,9 @@ from memoria.corpus import TIERS, TYPES, Corpus, Mask
 from memoria.entities import possible_names
 from memoria.passages import focus
 from memoria.ports import Embedder
-from memoria.ranking import DEFAULT, Feedback, Hit, Question, Weights
+from memoria.ranking import DEFAULT, Feedback, Hit, Question, Weights, Window
 from memoria.signals import names
-from memoria.temporal import intent
+from memoria.temporal import Intent, intent
 from memoria.tokens import search_terms
 from memoria.types import TrustTier
 
@@ -78,17 +78,28 @@ def memories_retrieve(
     model = embedder.model if embedder is not None else ""
     corpus = corpus_for(view, model=model, dim=dim, terms=terms, filters=filters)
     clock.lap("corpus")
-    question = _question(query, point, terms, now, vector, session_id, has_links=corpus.has_links)
+    wanted = intent(query, now)
+    allowed = _allowed(corpus, filters, view)
+    question = Question(
+        now=now.timestamp(),
+        vector=vector,
+        terms=terms,
+        names=names(point),
+        entities=list(entity_ids(names=possible_names(query)).values()) if corpus.has_links else [],
+        session_id=session_id,
+        window=_window(wanted, corpus, allowed),
+        order=wanted.order,
+    )
     clock.lap("question")
     ranked = ranking.rank(
         corpus,
         question,
-        allowed=_allowed(corpus, filters, view),
+        allowed=allowed,
         top_k=top_k,
         feedback=feedback,
         weights=weights,
+        lap=clock.lap,
     )
-    clock.lap("ranking")
     found = _hydrated(view, ranked.hits)
     clock.lap("reading")
     explanation = Explanation(
@@ -96,37 +107,41 @@ def memories_retrieve(
         hits=ranked.hits,
         dropped=ranked.dropped,
         timings=clock.laps,
+        intent=_said(wanted, question),
         corpus_size=corpus.size,
     )
     return Retrieval(found, explanation)
 
 
-def _question(
-    query: str,
-    point: str,
-    terms: Sequence[str],
-    now: datetime,
-    vector: Any,
-    session_id: str | None,
-    *,
-    has_links: bool,
-) -> Question:
-    wanted = intent(query, now)
-    window = None
+def _window(wanted: Intent, corpus: Corpus, allowed: Mask) -> Window | None:
+    """When the wanted memories were observed, in seconds since 1970. An event is as old as the memory that tells of
+    it; none where no memory does.
+    """
     if wanted.window is not None:
         start, end = (moment.timestamp() if moment is not None else None for moment in wanted.window)
-        window = (start, end)
-    things = entity_ids(names=possible_names(query)) if has_links else {}
-    return Question(
-        now=now.timestamp(),
-        vector=vector,
-        terms=terms,
-        names=names(point),
-        entities=list(things.values()),
-        session_id=session_id,
-        window=window,
-        order=wanted.order,
-    )
+        return start, end
+    if wanted.event is None:
+        return None
+    side, phrase = wanted.event
+    happened = ranking.observed_when(corpus, search_terms(phrase), allowed)
+    if happened is None:
+        return None
+    return (None, happened) if side == "before" else (happened, None)
+
+
+def _said(wanted: Intent, question: Question) -> dict[str, Any]:
+    """What was read off the query about time, for people to read."""
+    said: dict[str, Any] = {}
+    if wanted.order is not None:
+        said["order"] = wanted.order
+    if wanted.event is not None:
+        said["event"] = " ".join(wanted.event)
+    if question.window is not None:
+        said["window"] = [
+            datetime.fromtimestamp(moment, UTC).isoformat() if moment is not None else None
+            for moment in question.window
+        ]
+    return said
 
 
 def _allowed(corpus: Corpus, filters: Filters, view: View) -> Mask:

@@ -46,28 +46,37 @@ def _create_fts5(schema_editor: Any, table: str, is_indexed: str) -> None:
         schema_editor.execute(statement)
 
 
-def matching(rows: QuerySet[Any], terms: Sequence[str], *, narrowed: bool) -> QuerySet[Any]:
-    """Those of the rows that have any of the terms: the best of them, or the newest where filters narrow the rows."""
+def candidates(rows: QuerySet[Any], terms: Sequence[str]) -> list[int]:
+    """Keys of at most CANDIDATES of the rows: all of them where they are no more, else those that have the terms
+    best, filled up with the newest.
+    """
+    newest = list(rows.order_by("-id").values_list("id", flat=True)[: CANDIDATES + 1])
+    if len(newest) <= CANDIDATES or not terms:
+        return newest[:CANDIDATES]
+    worded = list(_ranked(rows, list(dict.fromkeys(terms))).values_list("id", flat=True)[:CANDIDATES])
+    return list(dict.fromkeys([*worded, *newest]))[:CANDIDATES]
+
+
+def _ranked(rows: QuerySet[Any], terms: Sequence[str]) -> QuerySet[Any]:
+    """Those of the rows that have any of the terms, best first."""
     table = rows.model._meta.db_table
-    if not terms:
-        return rows.order_by("-id")[:CANDIDATES]
-    if user_connection().vendor != "sqlite":
-        match = f"MATCH ({table}.search_text) AGAINST (%s)"
-        text = " ".join(terms)
-        ranked = rows.extra(  # noqa: S610  the table is our own
-            where=[match],
-            params=[text],
-            select={"text_rank": match},
-            select_params=[text],
-            order_by=["-text_rank"],
+    if user_connection().vendor == "sqlite":
+        index = f"{table}_text"
+        return rows.extra(  # noqa: S610  the table is our own
+            tables=[index],
+            where=[f"{index}.rowid = {table}.id", f"{index} MATCH %s"],
+            params=[" OR ".join(f'"{term}"' for term in terms)],
+            select={"text_rank": f"{index}.rank"},
+            order_by=["text_rank", "-id"],
         )
-        return ranked[:CANDIDATES]
-    found = f"SELECT rowid FROM {table}_text WHERE {table}_text MATCH %s"
-    if not narrowed:
-        found += f" ORDER BY rank LIMIT {CANDIDATES}"
-    wanted = " OR ".join(f'"{term}"' for term in dict.fromkeys(terms))
-    any_of = rows.extra(where=[f"{table}.id IN ({found})"], params=[wanted])  # noqa: S610  the table is our own
-    return any_of.order_by("-id")[:CANDIDATES]
+    match, text = f"MATCH ({table}.search_text) AGAINST (%s)", " ".join(terms)
+    return rows.extra(  # noqa: S610  the table is our own
+        where=[match],
+        params=[text],
+        select={"text_rank": match},
+        select_params=[text],
+        order_by=["-text_rank", "-id"],
+    )
 
 
 def holding_any(rows: QuerySet[Any], words: Sequence[str], limit: int) -> list[Any]:

@@ -187,17 +187,19 @@ def test_top_k_has_to_be_an_integer(guide, route, top_k):
 
 
 @BOTH
-@pytest.mark.parametrize("explain", [True, "true", "basic", "verbose", "analyze"])
+@pytest.mark.parametrize("explain", [True, "true", "basic", "BASIC", "Verbose", "analyze"])
 def test_explain_wraps_the_results(guide, route, explain):
     answer = find(guide, OFFICES, route, explain=explain, top_k=3)
     assert set(answer) == {"results", "explain"}
     explained = answer["explain"]
-    assert explained["level"] == (explain if explain in ("verbose", "analyze") else "basic")
+    level = str(explain).lower()
+    assert explained["level"] == (level if level in ("verbose", "analyze") else "basic")
     for field, kind in EXPLAIN_FIELDS.items():
         assert isinstance(explained[field], kind), field
     assert explained["path"] in ("graph", "graph+vector", "hybrid", "fulltext")
     assert explained["result_count"] == len(answer["results"]) == 3
-    assert ("candidate_scores" in explained) == (explain in ("verbose", "analyze"))
+    assert ("candidate_scores" in explained) == (level in ("verbose", "analyze"))
+    assert ("timings" in explained) == (level == "analyze")
 
 
 @pytest.mark.parametrize("explain", ["verbose", "analyze"])
@@ -212,7 +214,54 @@ def test_candidate_scores_rank_the_results(guide, explain):
         assert candidate["final_score"] == pytest.approx(memory["retrieval_score"], abs=1e-4)
 
 
-@pytest.mark.parametrize("explain", [False, "none", "false", "", "BASIC", "Verbose", "everything"])
+def test_an_analysis_shows_how_every_place_came_about(ada):
+    ada.store("The kiln was repaired", observed_at="2024-03-01T00:00:00Z")
+    ada.store("The kiln is fired on Mondays", observed_at="2024-05-01T00:00:00Z")
+    explained = find(ada, "when is the kiln fired now?", explain="analyze")["explain"]
+    assert explained["timings"].keys() >= {
+        "embedding",
+        "lexical",
+        "dense",
+        "entity",
+        "links",
+        "priors",
+        "cut",
+    }
+    assert explained["vector_ms"] == explained["timings"]["dense"]
+    assert explained["intent"] == {"order": "latest"}
+    assert explained["corpus_size"] == 2
+    first = explained["candidate_scores"][0]
+    assert first["ranks"]["lexical"] == 1
+    assert first["multipliers"].keys() >= {"trust", "fresh", "feedback"}
+    assert first["additions"]["order"] > 0
+
+
+@pytest.mark.parametrize(
+    ("query", "window", "first"),
+    [
+        (
+            "where did we fire the pots before the kiln was repaired?",
+            [None, "2024-03-01T00:00:00+00:00"],
+            "Graz",
+        ),
+        (
+            "where did we fire the pots after the kiln was repaired?",
+            ["2024-03-01T00:00:00+00:00", None],
+            "Linz",
+        ),
+    ],
+)
+def test_an_event_in_the_query_bounds_the_time(ada, query, window, first):
+    ada.store("The kiln was repaired", observed_at="2024-03-01T00:00:00Z")
+    ada.store("We fire the pots in Graz", observed_at="2024-01-01T00:00:00Z", session_id="a")
+    ada.store("We fire the pots in Linz", observed_at="2024-05-01T00:00:00Z", session_id="b")
+    answer = find(ada, query, explain="analyze")
+    assert answer["explain"]["intent"]["window"] == window
+    pots = [content for content in contents(answer["results"]) if "pots" in content]
+    assert pots[0] == f"We fire the pots in {first}"
+
+
+@pytest.mark.parametrize("explain", [False, "none", "false", "", " basic", "everything"])
 def test_any_other_text_turns_explain_off(guide, explain):
     assert isinstance(find(guide, OFFICES, explain=explain), list)
 

@@ -37,7 +37,7 @@ class RetrieveBody(Body):
     at: str | None = None
     """A snapshot's name or an RFC 3339 time: answer from what was known then."""
     explain: bool | str = "none"
-    """none, basic (or true), verbose, analyze."""
+    """none, basic (or true), verbose, analyze, in any case of letters; anything else is none."""
 
 
 class SearchBody(RetrieveBody):
@@ -56,6 +56,9 @@ class CandidateScore(msgspec.Struct, omit_defaults=True):
     ranks: dict[str, int]
     """The place each channel gave this memory."""
     multipliers: dict[str, float] | None = None
+    """Trust, freshness, session, time, feedback: factors near 1."""
+    additions: dict[str, float] | None = None
+    """Tone, order in time, age beside a newer twin: what was added to the channels' scores."""
 
 
 class Explain(msgspec.Struct, omit_defaults=True):
@@ -159,7 +162,7 @@ def _answer(view: UserView, body: RetrieveBody) -> Response:
         session_id=body.session_id if (body.session_id or "").strip() else None,
     )
     results = [memory_object(found.memory, score=found.score) for found in retrieval.found]
-    level = "basic" if body.explain is True else LEVELS.get(str(body.explain))
+    level = "basic" if body.explain is True else LEVELS.get(str(body.explain).lower())
     return Response(results if level is None else ExplainedAnswer(results, _explain(level, retrieval)))
 
 
@@ -182,9 +185,9 @@ def _explain(level: str, retrieval: Retrieval) -> Explain:
         graph_candidates=sum(hit.channels.get("entity", 0) > 0 for hit in explanation.hits),
         result_count=len(retrieval.found),
         embedding_ms=explanation.timings.get("embedding", 0.0),
-        vector_ms=explanation.timings.get("ranking", 0.0),
-        fulltext_ms=explanation.timings.get("question", 0.0),
-        graph_ms=explanation.timings.get("corpus", 0.0),
+        vector_ms=explanation.timings.get("dense", 0.0),
+        fulltext_ms=explanation.timings.get("lexical", 0.0),
+        graph_ms=round(sum(explanation.timings.get(name, 0.0) for name in ("entity", "links")), 2),
         total_ms=round(total, 2),
         degraded=explanation.degraded,
     )
@@ -214,11 +217,14 @@ def _candidate(hit: Hit, rank: int, level: str) -> CandidateScore:
         final_score=round(hit.score, 4),
         vector_score=round(hit.channels.get("dense", 0.0), 4),
         keyword_score=round(hit.channels.get("lexical", 0.0), 4),
-        temporal_score=round(hit.priors.get("fresh", 1.0), 4),
-        confidence_score=round(hit.priors.get("trust", 1.0), 4),
+        temporal_score=round(hit.multipliers.get("fresh", 1.0), 4),
+        confidence_score=round(hit.multipliers.get("trust", 1.0), 4),
         graph_score=round(hit.channels.get("entity", 0.0), 4),
         ranks=hit.ranks,
-        multipliers={name: round(value, 4) for name, value in hit.priors.items()}
-        if level == "analyze"
-        else None,
+        multipliers=_rounded(hit.multipliers) if level == "analyze" else None,
+        additions=_rounded(hit.additions) if level == "analyze" else None,
     )
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}

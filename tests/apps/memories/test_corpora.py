@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from django.utils import timezone
 
-from apps.memories import corpora
+from apps.memories import corpora, text_index
 from apps.memories.embedding.hashed import HashedEmbedder
 from apps.memories.filters import ANY, Filters
 from apps.memories.retrieval import memories_fulltext, memories_retrieve
@@ -59,6 +59,34 @@ def test_a_user_too_large_for_memory_is_searched_in_the_database(in_adas_databas
         "the needle in the haystack",
         "the needle of another session",
     }
+
+
+def test_filters_are_exact_where_all_does_not_fit_into_memory(in_adas_database, settings, monkeypatch):
+    monkeypatch.setattr(text_index, "CANDIDATES", 20)
+    store("the old needle lies in the barn", session_id="s")
+    store("no word of that query", session_id="s")
+    store(*(f"needle {n} of the long list" for n in range(60)))
+    settings.MEMORIA_CORPUS_MEGABYTES = 0
+    assert found("needle", filters=Filters(session_id="s")) == ["the old needle lies in the barn"]
+    assert found("needle 7 of the long list")[0] == "needle 7 of the long list"
+    assert found("needle 7 of the long list", filters=Filters(memory_types=("semantic",)))[0] == (
+        "needle 7 of the long list"
+    )
+    assert found("needle", filters=Filters(memory_types=("profile",))) == []
+
+
+def test_passages_count_towards_the_bound(in_adas_database, settings):
+    story = " ".join(f"Sentence {n} of a story about the harbour and its boats." for n in range(40))
+    store(*(f"Chapter {n}. {story}" for n in range(60)))
+    corpora.corpus_of(MAIN, model=EMBEDDER.model, dim=EMBEDDER.dim)
+    held = corpora.cache.nbytes
+    corpora.cache.clear()
+    settings.MEMORIA_CORPUS_MEGABYTES = 3 * held / 2**20
+    corpora.corpus_of(MAIN, model=EMBEDDER.model, dim=EMBEDDER.dim)
+    corpora.cache.clear()
+    settings.MEMORIA_CORPUS_MEGABYTES = held / 2 / 2**20
+    with pytest.raises(corpora.TooLarge):
+        corpora.corpus_of(MAIN, model=EMBEDDER.model, dim=EMBEDDER.dim)
 
 
 def test_the_bound_holds_over_users(make_user, settings):
