@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from memoria.contradiction import frame
 from memoria.signals import is_fact
@@ -171,21 +172,22 @@ def _plain_frame(text: str) -> tuple[str, str] | None:
     return frame(_NEWS.sub(lambda match: " " if match.group().isascii() else "", denied))
 
 
-def decision_keys(text: str) -> list[str]:
+@lru_cache(maxsize=2_048)  # asked twice of every text that is stored
+def decision_keys(text: str) -> tuple[str, ...]:
     """Words for the search text by which statements meet: what it is about, and all its words but denial. Two
     statements of which neither is simply new to the other have one of them in common.
     """
     if not is_fact(text) or _LABEL.match(text):
-        return []
+        return ()
     keys = [_key("b", said)] if (said := _undenied(text)) else []
     if (parts := _parts(text)) is not None and parts[0]:
         keys.append(_key("a", parts[0]))
-    return keys
+    return tuple(keys)
 
 
-def telling_keys(new: Statement) -> list[str]:
+def telling_keys(new: Statement) -> tuple[str, ...]:
     """The keys under which the known statements are found that a new one has to be compared with."""
-    return decision_keys(new.text) if new.memory_type in LASTING else []
+    return decision_keys(new.text) if new.memory_type in LASTING else ()
 
 
 def _key(kind: str, said: frozenset[str]) -> str:

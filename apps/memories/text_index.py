@@ -79,10 +79,8 @@ def _ranked(rows: QuerySet[Any], terms: Sequence[str]) -> QuerySet[Any]:
     )
 
 
-def holding_any(rows: QuerySet[Any], words: Sequence[str], limit: int) -> list[Any]:
-    """Those of the rows that have any of the words, newest first. Meant for words that hardly any row has: that none
-    has them is found out by one plain statement.
-    """
+def ids_holding_any(rows: QuerySet[Any], words: Sequence[str], limit: int) -> list[int]:
+    """Keys of rows of the table, newest first, that have any of the words; not narrowed to the given rows."""
     table = rows.model._meta.db_table
     if user_connection().vendor == "sqlite":
         found = sql.query(
@@ -95,4 +93,4 @@ def holding_any(rows: QuerySet[Any], words: Sequence[str], limit: int) -> list[A
             " ORDER BY id DESC LIMIT %s",
             [" ".join(words), limit],
         )
-    return list(rows.filter(id__in=[key for (key,) in found])) if found else []
+    return [key for (key,) in found]

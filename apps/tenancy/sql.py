@@ -8,9 +8,23 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from django.db import models
 from django.db.models import Field, Model
 
+from apps.tenancy.fields import BytewiseField
 from apps.tenancy.scope import user_connection
+
+# What drivers take as it is; preparing it costs a fifth of an insert.
+_PLAIN = {
+    models.CharField,
+    models.TextField,
+    BytewiseField,
+    models.BigAutoField,
+    models.BigIntegerField,
+    models.IntegerField,
+    models.SmallIntegerField,
+    models.FloatField,
+}
 
 # SQLite allows 32,766 parameters in a statement, and a long list of them parses slowly.
 ROWS_PER_STATEMENT = 500
@@ -59,7 +73,13 @@ def insert(rows: Sequence[Model], *, or_ignore: bool = False) -> None:
         verb = "INSERT OR IGNORE" if connection.vendor == "sqlite" else "INSERT IGNORE"
     statement = f"{verb} INTO {rows[0]._meta.db_table} ({columns}) VALUES ({marks(len(fields))})"
     values = [
-        [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields] for row in rows
+        [
+            getattr(row, field.attname)
+            if type(field) in _PLAIN
+            else field.get_db_prep_save(getattr(row, field.attname), connection)
+            for field in fields
+        ]
+        for row in rows
     ]
     execute_many(statement, values)
 

@@ -16,7 +16,7 @@ from apps.memories.records import MemoryRecord, record
 from apps.memories.services.entities import link_by_rules
 from apps.memories.services.stats import stat_add
 from apps.memories.services.vectors import vectors_for
-from apps.memories.text_index import holding_any
+from apps.memories.text_index import ids_holding_any
 from apps.memories.view import MAIN, View
 from apps.tenancy import sql
 from apps.tenancy.scope import current_alias, current_route
@@ -183,8 +183,9 @@ class _Writer:
         wanted = Filters(memory_types=(statement.memory_type,), subject_id=statement.subject_id)
         found: dict[str, Any] = {}
         for source in self._commit.view.sources():
-            for row in holding_any(wanted.apply(source), keys, CANDIDATES):
-                found.setdefault(row.memory_id, row)
+            if ids := ids_holding_any(source, keys, CANDIDATES):  # nearly always none
+                for row in wanted.apply(source).filter(id__in=ids):
+                    found.setdefault(row.memory_id, row)
         found |= {
             row.memory_id: row for row in self._new.values() if set(keys) & set(row.search_text.split())
         }
