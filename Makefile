@@ -2,7 +2,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-export MEMORIA_DATA_DIR ?= $(CURDIR)/var
 
 .PHONY: help install run superuser worker test check fmt lint types imports audit test-sqlite test-mariadb system dev bench
 

@@ -74,6 +74,22 @@ def rate_limit(name: str, value: str) -> tuple[int, int]:
     return min(max(requests, 1), 100_000), min(max(seconds, 1), 86_400)
 
 
+def redis_url(name: str, value: str) -> str:
+    """Check redis://:<password>@<host>:<port>/<number> or unix://<path>. Errors never repeat the URL."""
+    if not value:
+        return value
+    try:
+        parts = urlsplit(value)
+        readable = parts.scheme == "unix" or (parts.scheme in ("redis", "rediss") and (parts.port or 0) >= 0)
+    except ValueError:
+        readable = False
+    if not readable or "@" in parts.path + parts.fragment:
+        raise ImproperlyConfigured(
+            f"{name} must look like redis://:password@host:6379/0, the password percent-encoded, or unix:///path"
+        )
+    return value
+
+
 def redaction(name: str, value: str) -> Policy:
     """Read "email=allow,phone=block": what happens to a kind of secret or personal data, where not the usual."""
     policy: dict[str, Action] = {}

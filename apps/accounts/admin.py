@@ -9,7 +9,8 @@ from django.contrib.auth.admin import UserAdmin as PlainUserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -18,7 +19,7 @@ from unfold.widgets import UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextInputW
 
 from apps.accounts.models import ApiKey
 from apps.accounts.services import key_create, key_revoke
-from memoria.errors import Invalid
+from memoria.errors import Invalid, MemoriaError
 from memoria.naming import checked_user_id
 
 admin.site.unregister(User)
@@ -87,9 +88,28 @@ class ApiKeyAdmin(ModelAdmin):
         )
         obj.pk = created.record.key_id
         obj.key_prefix = created.record.key_prefix
-        self.message_user(
-            request, f"The key, shown only now: {created.raw_key}", messages.WARNING, extra_tags="secret"
-        )
+        request.raw_key = created.raw_key  # type: ignore[attr-defined]
+
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().add_view(request, *args, **kwargs)
+        except MemoriaError as error:  # a suspended user, a server that is busy
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.path)
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Show the key in this very answer: a message would put it into a cookie, a session into the database."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "The key, shown only now",
+            "raw_key": request.raw_key,  # type: ignore[attr-defined]
+            "user_id": obj.user_id,
+        }
+        response = TemplateResponse(request, "admin/api_key_created.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
 
     @admin.action(description="Revoke: refused at once", permissions=["change"])
     def revoke(self, request: HttpRequest, rows: QuerySet[ApiKey]) -> None:

@@ -1,6 +1,6 @@
 """Base views. This is the REST door: the only place in the HTTP layer that opens a user database."""
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,6 @@ from apps.tenancy.admission import admit, route
 from apps.tenancy.scope import user_database
 from apps.tenancy.selectors import registrations_marked
 from apps.versioning.selectors import view_resolve
-from memoria.errors import MemoriaError
 from memoria.naming import mark_of
 
 
@@ -74,7 +73,7 @@ class UserView(CallerView):
         """The caller as the user who has this memory: an administrator may name a memory without its owner."""
         mark = mark_of(memory_id)
         for found in registrations_marked(mark=mark) if mark is not None else ():
-            with suppress(MemoriaError), user_database(admit(found)):
+            with user_database(admit(found)):  # one that cannot be asked is an error, not somebody without it
                 if row_find(view=MAIN, memory_id=memory_id) is not None:
                     return replace(self.caller, user_id=found.user_id, registration=found)
         return None

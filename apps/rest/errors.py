@@ -93,3 +93,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception | None) -> HttpResponse:
     return _json({"detail": "Failed to read the request", "code": "malformed"}, 400)
+
+
+def length_required() -> HttpResponse:
+    return _json(
+        {"detail": "Send the body's Content-Length; chunked bodies are not read", "code": "length"}, 411
+    )

@@ -9,7 +9,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from apps.rest.errors import bad_request
+from apps.rest.errors import bad_request, length_required
 
 log = structlog.get_logger("memoria.request")
 
@@ -62,6 +62,8 @@ def readable_query(
             unquote_to_bytes(request.META.get("QUERY_STRING", "")).decode()
         except UnicodeError:
             return bad_request(request, None)
+        if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
+            return length_required()  # of a body without a length the application would see nothing
         return get_response(request)
 
     return answer
@@ -72,7 +74,10 @@ def _settle_connection(request: HttpRequest, response: HttpResponse) -> None:
 
     The rest of a body that was too large is taken in first, up to a bound, so that the caller gets to read why.
     """
-    if request._read_started or request.META.get("CONTENT_LENGTH", "0") in ("", "0"):  # type: ignore[attr-defined]
+    has_body = (
+        request.META.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in request.META
+    )
+    if request._read_started or not has_body:  # type: ignore[attr-defined]
         return
     if response.status_code == 413:
         taken = 0

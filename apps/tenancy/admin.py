@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
+from django.db import Error as DatabaseError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
@@ -104,4 +105,6 @@ class UserDatabaseAdmin(ModelAdmin):
                 count += 1
             except MemoriaError as error:
                 self.message_user(request, f"{user_id}: {error}", messages.ERROR)
+            except DatabaseError as error:  # what is wrong with one user must not keep the others waiting
+                self.message_user(request, f"{user_id}: {type(error).__name__}; see the log", messages.ERROR)
         self.message_user(request, f"{count} user(s) {done}.", messages.SUCCESS)

@@ -51,9 +51,12 @@ def ensure_template(server_name: str) -> str:
     template = template_database()
     if (server_name, template) not in _ready:
         place = server(server_name)
-        with _template_lock, place.template_lock(template):
-            if place.owner(template) != TEMPLATE_OWNER:
-                _build_template(server_name, template)
+        if (
+            place.owner(template) != TEMPLATE_OWNER
+        ):  # asked first without the lock, which takes a connection more
+            with _template_lock, place.template_lock(template):
+                if place.owner(template) != TEMPLATE_OWNER:
+                    _build_template(server_name, template)
         _ready.add((server_name, template))
     return template
 
@@ -61,7 +64,7 @@ def ensure_template(server_name: str) -> str:
 def _build_template(server_name: str, template: str) -> None:
     """Migrate an empty database and put it in the template's place; what an earlier crash left is built over."""
     place = server(server_name)
-    building = database_name(f"building {template}")
+    building = database_name(f"\0building {template}")  # no person's id holds a NUL
     place.drop(building)
     place.create_empty(building, TEMPLATE_OWNER)
     with user_database(Route(user_id="", alias=building, server=server_name, owner=None)) as alias:

@@ -13,6 +13,7 @@ from django.db.models import Field, Model
 
 from apps.tenancy.fields import BytewiseField
 from apps.tenancy.scope import user_connection
+from apps.tenancy.user_plane import own_rows
 
 # What drivers take as it is; preparing it costs a fifth of an insert.
 _PLAIN = {
@@ -65,6 +66,7 @@ def insert(rows: Sequence[Model], *, or_ignore: bool = False) -> None:
     """
     if not rows:
         return
+    own_rows(rows)
     connection = user_connection()
     has_key = rows[0].pk is not None
     fields, columns = _columns(type(rows[0]), has_key, connection.vendor)

@@ -1,5 +1,6 @@
 """Settings of the embedded server, and the base of the others. Reads the environment once; nothing else does."""
 
+import contextlib
 import os
 import secrets
 import uuid
@@ -36,12 +37,15 @@ def flag(*names: str, default: bool) -> bool:
 def kept_secret(path: Path) -> str:
     """A random secret that is made once and kept in a file only its owner can read."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(value := secrets.token_urlsafe(48))
+    if not path.exists():
+        whole = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        with contextlib.suppress(FileExistsError):  # another process was faster: its secret is everybody's
+            os.link(whole, path)
+        whole.unlink()
+    if not (value := path.read_text().strip()):
+        raise ImproperlyConfigured(f"{path} is empty: delete it, and a new secret is made at the next start")
     return value
 
 
@@ -68,7 +72,7 @@ MEMORIA_USER_CONNECTIONS = int(
     number(
         "MEMORIA_USER_CONNECTIONS",
         default=64 if all(place.engine == "sqlite" for place in _user_servers.values()) else 8,
-        low=1,
+        low=2,
         high=2048,
     )
 )
@@ -163,7 +167,7 @@ MEMORIA_HISTORY_DAYS = number("MEMORIA_HISTORY_DAYS", default=30, low=1 / 48, hi
 
 # --- Processes ---
 
-MEMORIA_REDIS_URL = read_secret("MEMORIA_REDIS_URL")
+MEMORIA_REDIS_URL = parse.redis_url("MEMORIA_REDIS_URL", read_secret("MEMORIA_REDIS_URL"))
 MEMORIA_INSTANCE_ID = f"{read('MEMORIA_INSTANCE_ID', default=uuid.uuid4().hex)}-{os.getpid()}"
 MEMORIA_HOST = read("MEMORIA_HOST", "HOST", default="127.0.0.1")
 MEMORIA_PORT = int(number("MEMORIA_PORT", "PORT", default=8100, low=1, high=65_535))

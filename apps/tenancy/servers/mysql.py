@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import MySQLdb as driver
+from django.db import OperationalError
 from django.db.backends.mysql.base import DatabaseWrapper
+from django.db.backends.mysql.schema import DatabaseSchemaEditor
 
 from apps.tenancy.servers.base import Owner, UserServer, checked_owner
 from apps.tenancy.servers.pool import LeasedConnection, Session
@@ -30,10 +32,29 @@ def quoted(database: str) -> str:
     return f"`{checked_database_name(database)}`"
 
 
+# What a statement says that has been run before: table, column or index exists, or is gone.
+DONE_BEFORE = frozenset({1050, 1060, 1061, 1091})
+
+
+class ResumingSchemaEditor(DatabaseSchemaEditor):
+    """Runs over what an interrupted upgrade has done: these servers commit every such statement by itself, so that a
+    migration may be half there without being recorded.
+    """
+
+    def execute(self, sql: Any, params: Any = ()) -> None:
+        try:
+            super().execute(sql, params)
+        except OperationalError as error:
+            if not error.args or error.args[0] not in DONE_BEFORE:
+                raise
+
+
 class MysqlConnection(LeasedConnection, DatabaseWrapper):
     """Rebinds a pooled connection with CHANGE USER, which also ends transactions, locks, variables, temporary
     tables.
     """
+
+    SchemaEditorClass = ResumingSchemaEditor
 
     expected_owner: Owner | None = None
     server: "MysqlServer"

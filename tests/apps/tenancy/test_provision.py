@@ -302,3 +302,13 @@ def test_kill_9_in_the_middle_of_a_build_is_resumed_by_the_next_request(tmp_path
     out, _ = start_script(environment, BUILD, "build", tmp_path.name).communicate(timeout=60)
     assert out.strip() == naming.database_name(tmp_path.name)
     assert time.monotonic() - started < 30
+
+
+def test_no_persons_database_is_taken_for_a_template_being_built(make_user, monkeypatch):
+    template = schema.template_database()
+    route = make_user(f"building {template}")
+    place = servers.server(route.server)
+    monkeypatch.setattr(schema, "_ready", set())
+    place.drop(template)
+    schema.ensure_template(route.server)
+    assert place.owner(route.alias).user_id == f"building {template}"

@@ -6,8 +6,8 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from apps.memories.models import Clock, MemoryStats
-from apps.tenancy import servers
+from apps.memories.models import Clock, Commit, MemoryStats
+from apps.tenancy import servers, sql
 from apps.tenancy.scope import current_alias, user_atomic, user_database
 from memoria.errors import CrossUserAccess, NoUserScope, WrongOwner
 
@@ -103,3 +103,40 @@ def test_emoji_and_blanks_survive_a_rebound_connection(ada, ben):
                 assert MemoryStats.objects.get().memory_id == "é 😀 "
     finally:
         pool.size = size
+
+
+def test_rows_of_one_user_cannot_be_handed_to_another_in_bulk(ada, ben):
+    with user_database(ada):
+        foreign = _a_commit("of ada")
+    with user_database(ben):
+        _a_commit("of ben")
+        for hand_over in (
+            lambda: Commit.objects.bulk_update([foreign], ["actor_id"]),
+            lambda: Commit.objects.bulk_create([foreign]),
+            lambda: sql.insert([foreign]),
+        ):
+            with pytest.raises(CrossUserAccess):
+                hand_over()
+        assert list(Commit.objects.values_list("actor_id", flat=True)) == ["of ben"]
+
+
+def test_lazy_querysets_of_one_user_cannot_be_mixed_into_anothers(ada, ben):
+    with user_database(ada):
+        _a_commit("of ada")
+        lazy, plain = Commit.objects.all(), Commit._base_manager.all()
+    with user_database(ben):
+        for mixed in (
+            lambda: list(Commit.objects.filter(seq__in=lazy.values("seq"))),
+            lambda: list(Commit.objects.all() | lazy),
+            lambda: list(Commit.objects.all() & lazy),
+            lambda: list(Commit.objects.all().union(lazy)),
+            lambda: list(plain),
+        ):
+            with pytest.raises(CrossUserAccess):
+                mixed()
+
+
+def _a_commit(actor_id: str) -> Commit:
+    row = Commit(seq=900, branch_id=0, operation="test", actor_id=actor_id, created_at=timezone.now())
+    row.save(force_insert=True)
+    return row

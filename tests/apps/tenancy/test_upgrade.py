@@ -11,7 +11,7 @@ from django.db import connections
 from django.utils import timezone
 
 from apps.memories.models import Clock, MemoryStats
-from apps.tenancy import admission, schema
+from apps.tenancy import admission, schema, sql
 from apps.tenancy.models import State, UserDatabase
 from apps.tenancy.router import USER_APPS
 from apps.tenancy.scope import user_database
@@ -173,3 +173,15 @@ def test_every_schema_change_raises_the_version():
 
 
 PINNED = (10, "e6a4545a9b715c8e")
+
+
+@pytest.mark.mysql_only(reason="these servers commit every DDL statement by itself")
+def test_an_upgrade_that_was_killed_after_its_ddl_is_finished_by_the_next(make_user):
+    """The tables are changed, and nothing says so: kill -9 between the statements and their record."""
+    route = make_user("ada")
+    with user_database(route):
+        sql.execute("DELETE FROM django_migrations WHERE app = 'memories' AND name LIKE '0005%%'")
+    UserDatabase.objects.filter(pk="ada").update(schema_version=schema.schema_version() - 1)
+    assert user_upgrade(user_id="ada").schema_version == schema.schema_version()
+    row = UserDatabase.objects.get(pk="ada")
+    assert (row.status, row.last_error) == (State.ACTIVE, "")
