@@ -43,7 +43,11 @@ def admit(found: Registration) -> Route:
 
 
 def refuse_inactive(found: Registration) -> None:
-    """Raise for users who were taken out of service: Forbidden while suspended, Gone once deleted."""
+    """Raise for users who are not in service: Forbidden while suspended, Gone once deleted, Unavailable until their
+    data has arrived.
+    """
+    if found.status == State.IMPORTING:
+        raise Unavailable("this user's data is being moved here; try again later", retry_after=30)
     if found.status == State.SUSPENDED:
         raise Forbidden("this user is suspended")
     if found.status in (State.DELETING, State.DELETED):

@@ -8,10 +8,14 @@ from apps.tenancy.fields import BytewiseField
 
 
 class State(models.TextChoices):
-    """Life of a user database. Only `active` serves requests; no state but `provisioning` is left by itself."""
+    """Life of a user database. Only `active` serves requests; no state but `provisioning` is left by itself.
+
+    `importing` is a database that is being filled from an old deployment: apps.legacy alone moves it on.
+    """
 
     PROVISIONING = "provisioning"
     MIGRATING = "migrating"
+    IMPORTING = "importing"
     ACTIVE = "active"
     SUSPENDED = "suspended"
     DELETING = "deleting"

@@ -246,6 +246,7 @@ INSTALLED_APPS = [
     "apps.versioning",
     "apps.feedback",
     "apps.governance",
+    "apps.legacy",
     "apps.rest",
 ]
 

@@ -31,10 +31,11 @@ log = structlog.get_logger(__name__)
 NAME_ATTEMPTS = 8
 
 
-def user_provision(*, user_id: str) -> Registration:
+def user_provision(*, user_id: str, ready: State = State.ACTIVE) -> Registration:
     """Return the user's registration, building the database first where it does not exist.
 
-    Returns rows in any state but `provisioning`: whether they may be used is the caller's question.
+    Returns rows in any state but `provisioning`: whether they may be used is the caller's question. `ready` is the
+    state of a database that is built now.
     Raises Invalid for an unacceptable id and Unavailable when the build takes too long or fails.
     """
     checked_user_id(user_id)
@@ -46,7 +47,7 @@ def user_provision(*, user_id: str) -> Registration:
             return found
         claimed = _claim_new(user_id, holder) if found is None else _take_over(found, holder)
         if claimed is not None:
-            return _build(claimed, holder)
+            return _build(claimed, holder, ready)
         if time.monotonic() > deadline:
             raise Unavailable("timeout: the user's database is still being built; try again", retry_after=2)
         time.sleep(random.uniform(0.01, 0.05))  # noqa: S311  spreads the waiters
@@ -101,8 +102,8 @@ def _take_over(found: Registration, holder: str) -> Registration | None:
     return registration_find(user_id=found.user_id)
 
 
-def _build(claimed: Registration, holder: str) -> Registration:
-    """Build what `holder` claimed and activate it; on failure leave the row for the next request to resume."""
+def _build(claimed: Registration, holder: str, ready: State) -> Registration:
+    """Build what `holder` claimed and put it in its state; after a failure the next request resumes."""
     mine = UserDatabase.objects.filter(pk=claimed.user_id, lease_holder=holder, status=State.PROVISIONING)
     try:
         name = _create_database(claimed, mine)
@@ -112,7 +113,7 @@ def _build(claimed: Registration, holder: str) -> Registration:
         raise
     version = schema.schema_version()
     is_ours = mine.update(
-        status=State.ACTIVE,
+        status=ready,
         schema_version=version,
         epoch=F("epoch") + 1,
         lease_holder="",
@@ -121,11 +122,11 @@ def _build(claimed: Registration, holder: str) -> Registration:
         updated_at=timezone.now(),
     )
     if not is_ours:  # our lease ran out meanwhile, and whoever took over is building the same database
-        return user_provision(user_id=claimed.user_id)
+        return user_provision(user_id=claimed.user_id, ready=ready)
     return replace(
         claimed,
         db_name=name,
-        status=State.ACTIVE,
+        status=ready,
         schema_version=version,
         epoch=claimed.epoch + 1,
         lease_holder="",

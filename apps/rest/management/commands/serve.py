@@ -6,8 +6,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from apps.legacy.detect import INSTRUCTIONS, is_legacy_control_database
 from apps.tenancy import schema
 from apps.tenancy.servers import close_idle, server_names
 
@@ -28,6 +29,8 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, port: int, workers: int, threads: int, **_: Any) -> None:
         self.check(databases=["default"])
+        if is_legacy_control_database():
+            raise CommandError(INSTRUCTIONS, returncode=3)
         call_command("migrate", verbosity=0)
         for name in server_names():
             schema.ensure_template(name)

@@ -1,0 +1,52 @@
+"""The ledger of a migration from a shared database: how far each user is. On the control plane."""
+
+from django.db import models
+
+from apps.tenancy.fields import BytewiseField
+
+
+class Phase(models.TextChoices):
+    """How far one user is; each phase may be entered again by repeating its command."""
+
+    COPYING = "copying"
+    COPIED = "copied"
+    VERIFIED = "verified"
+    ACTIVE = "active"
+
+
+class Migration(models.Model):
+    """One old database. `lease_holder` is the process at work on it now."""
+
+    source = BytewiseField(max_length=255, unique=True)
+    started_at = models.DateTimeField()
+    activated_at = models.DateTimeField(null=True)
+    """The completion marker: the first cutover."""
+    lease_holder = models.CharField(max_length=128, blank=True, default="")
+    lease_until = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "mem_migrations"
+
+    def __str__(self) -> str:
+        return self.source
+
+
+class MigratedUser(models.Model):
+    """One user of the old database whose target this migration made."""
+
+    user_id = BytewiseField(primary_key=True, max_length=64)
+    migration = models.ForeignKey(Migration, on_delete=models.CASCADE)
+    phase = models.CharField(max_length=16, choices=Phase)
+    seq = models.BigIntegerField(default=0)
+    """The target's clock after the last copy; a higher one means that it was written to since."""
+    rows = models.BigIntegerField(default=0)
+    attempts = models.IntegerField(default=0)
+    last_error = models.TextField(blank=True, default="")
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "mem_migrated_users"
+        indexes = (models.Index(fields=["migration", "phase"], name="migrated_users_phase"),)
+
+    def __str__(self) -> str:
+        return self.user_id

@@ -1,0 +1,189 @@
+"""What a migration would do, found out by asking both sides; nothing is written."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from apps.legacy import mapping
+from apps.legacy.models import MigratedUser, Phase
+from apps.legacy.services.copying import Vectors
+from apps.legacy.source import (
+    COLUMNS,
+    COPIED,
+    REQUIRED,
+    SKIPPED,
+    SKIPPED_PREFIXES,
+    Source,
+    as_text,
+    count_by_user,
+    fingerprint,
+)
+from apps.memories.embedding import embedder
+from apps.tenancy.selectors import registration_find
+from memoria.errors import Invalid, MemoriaError
+from memoria.naming import SQL_IDENTIFIER, checked_user_id
+
+# Only these make somebody a user: counters and logs of people without memories or keys are not moved.
+_WITH_USERS = sorted(COPIED - {"mem_memories_stats"})
+
+
+@dataclass
+class Plan:
+    """Everything that would happen, and why it may not."""
+
+    tables: dict[str, list[str]]
+    users: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Rows per table, by user; the largest first."""
+    branches: dict[str, int] = field(default_factory=dict)
+    snapshots: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+    """Tables and columns this version knows nothing of; `--strict` refuses them."""
+    gaps: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    vectors: Vectors | None = None
+    fingerprint: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return sum(sum(counts.values()) for counts in self.users.values())
+
+
+def plan_make(*, source: Source, only: list[str], strict: bool = False, keep_vectors: bool = True) -> Plan:
+    """Look at the source and at the targets. What must be put right first is in `gaps`."""
+    tables = source.tables()
+    plan = Plan(tables)
+    _classify(plan)
+    _shape(plan)
+    if not plan.gaps:
+        _users(plan, source, only)
+        _branches(plan, source)
+        _targets(plan)
+        _vectors(plan, source, keep_vectors)
+        plan.fingerprint = fingerprint(source, tables)
+    if _is_this_database(source):
+        plan.gaps.append(
+            "the old database is this server's own control database; give the new server another one"
+        )
+    if strict and plan.unknown:
+        plan.gaps.append(f"--strict: not known here: {', '.join(plan.unknown)}")
+    return plan
+
+
+def _classify(plan: Plan) -> None:
+    for table, columns in plan.tables.items():
+        if table in COPIED:
+            extra = [c for c in columns if c not in COLUMNS[table].split()]
+            plan.unknown += [f"column {table}.{column}" for column in extra]
+        elif table.startswith("br_"):
+            continue
+        elif table in SKIPPED:
+            plan.skipped[table] = SKIPPED[table]
+        else:
+            reason = next((why for p, why in SKIPPED_PREFIXES.items() if table.startswith(p)), None)
+            plan.skipped[table] = reason or "not known here"
+            if reason is None:
+                plan.unknown.append(f"table {table}")
+    for table in sorted(COPIED - set(plan.tables)):
+        plan.skipped[table] = "not in the old database"
+
+
+def _shape(plan: Plan) -> None:
+    for table, required in REQUIRED.items():
+        if table not in plan.tables:
+            plan.gaps.append(f"the old database has no table {table}")
+        elif missing := sorted(required - set(plan.tables[table])):
+            plan.gaps.append(f"table {table} of the old database lacks {', '.join(missing)}")
+
+
+def _users(plan: Plan, source: Source, only: list[str]) -> None:
+    found: dict[str, dict[str, int]] = {}
+    for table in _WITH_USERS:
+        if table in plan.tables and "user_id" in plan.tables[table]:
+            for user_id, count in count_by_user(source, table).items():
+                found.setdefault(user_id, {})[table] = count
+    for user_id in [u for u in only if u not in found]:
+        plan.gaps.append(f"user {user_id!r} is not in the old database")
+    for user_id, counts in sorted(found.items(), key=lambda item: (-sum(item[1].values()), item[0])):
+        if only and user_id not in only:
+            continue
+        try:
+            checked_user_id(user_id)
+        except Invalid as error:
+            plan.warnings.append(f"user {user_id!r} is left out: {error}")
+            plan.unknown.append(f"user {user_id!r}")
+            continue
+        plan.users[user_id] = counts
+
+
+def _branches(plan: Plan, source: Source) -> None:
+    if "mem_branches" not in plan.tables:
+        return
+    for batch in source.rows("SELECT user_id, name, table_name, status FROM mem_branches"):
+        for row in batch:
+            user_id, table = as_text(row["user_id"]), as_text(row["table_name"]) or ""
+            if row["status"] != "active" or user_id not in plan.users or row["name"] == "main":
+                continue
+            if not SQL_IDENTIFIER.match(table) or not table.startswith("br_"):
+                plan.gaps.append(f"branch {row['name']!r} of {user_id!r} names an impossible table")
+            elif table not in plan.tables:
+                plan.gaps.append(f"table {table} of branch {row['name']!r} of {user_id!r} is missing")
+            else:
+                plan.branches[user_id] = plan.branches.get(user_id, 0) + 1
+    if "mem_snapshots" in plan.tables:
+        sql = "SELECT user_id, COUNT(*) AS n FROM mem_snapshots WHERE status = 'active' GROUP BY user_id"
+        for batch in source.rows(sql):
+            plan.snapshots.update({str(as_text(r["user_id"])): int(r["n"]) for r in batch})
+    if total := sum(plan.snapshots.get(user_id, 0) for user_id in plan.users):
+        plan.warnings.append(
+            f"{total} snapshots of the old engine cannot be read; they are listed, not moved"
+        )
+
+
+def _targets(plan: Plan) -> None:
+    for user_id in plan.users:
+        ours = MigratedUser.objects.filter(pk=user_id).values_list("phase", flat=True).first()
+        if ours == Phase.ACTIVE:
+            plan.gaps.append(f"user {user_id!r} has been migrated and is in service here")
+        elif ours is None and (found := registration_find(user_id=user_id)) is not None:
+            plan.gaps.append(f"user {user_id!r} has a database here already ({found.db_name})")
+
+
+def _vectors(plan: Plan, source: Source, keep: bool) -> None:
+    try:
+        configured = embedder()
+    except (MemoriaError, OSError) as error:
+        plan.warnings.append(f"the embedder does not start: {error}")
+        return
+    if not keep or configured is None or "embedding" not in plan.tables["mem_memories"]:
+        return
+    sample = "SELECT embedding FROM mem_memories WHERE embedding IS NOT NULL AND embedding <> '' LIMIT 20"
+    widths = {
+        len(unit)
+        for batch in source.rows(sample)
+        for row in batch
+        if (unit := mapping.vector(row["embedding"])) is not None
+    }
+    width = configured.dim or settings.MEMORIA_EMBEDDING_DIM
+    if widths == {width}:
+        plan.vectors = Vectors(configured.model, width)
+        plan.warnings.append(
+            f"vectors {width} wide are kept as those of {configured.model}; "
+            "if another model made them, give --drop-vectors"
+        )
+    elif widths:
+        plan.warnings.append(
+            f"vectors {sorted(widths)} wide do not fit {configured.model} ({width}): they are left out and made anew "
+            "in the background; until then search goes by words"
+        )
+
+
+def _is_this_database(source: Source) -> bool:
+    entry = connection.settings_dict
+    name = str(entry["NAME"])
+    if source.label.startswith("sqlite:"):
+        return source.label == f"sqlite:{name}"[-255:]
+    host = f"{entry.get('HOST') or 'localhost'}:{entry.get('PORT') or 3306}"
+    return connection.vendor == "mysql" and source.label == f"mysql:{host}/{name}"

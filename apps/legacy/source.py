@@ -1,0 +1,245 @@
+"""Reading the old shared database, and nothing else: both engines are opened so that they refuse writes."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from config.env import Database, database
+from memoria.errors import Invalid
+from memoria.naming import quoted_identifier
+
+BATCH = 1_000
+Row = dict[str, Any]
+
+COPIED = frozenset(
+    "mem_memories mem_memories_stats mem_branches mem_snapshots mem_user_state mem_edit_log mem_retrieval_feedback"
+    " mem_user_retrieval_params mem_entities mem_memory_entity_links mem_entity_links mem_api_keys mem_tool_usage"
+    " mem_governance_cooldown".split()
+)
+SKIPPED = {
+    "mem_user_registry": "rebuilt: every user gets a database of their own",
+    "mem_schema_meta": "the new databases have a schema of their own",
+    "mem_distributed_locks": "runtime state",
+    "mem_async_tasks": "runtime state",
+    "mem_api_call_log": "counters start anew",
+    "mem_governance_runtime_state": "runtime state",
+    "mem_metrics_user_state": "computed anew",
+    "mem_metrics_user_rollups": "computed anew",
+    "memory_graph_nodes": "derived: links are found anew in the texts",
+    "memory_graph_edges": "derived: links are found anew in the texts",
+    "mem_groups": "groups are not migrated",
+    "mem_group_members": "groups are not migrated",
+    "mem_user_memory_config": "no counterpart",
+}
+SKIPPED_PREFIXES = {"srv_": "counters start anew", "mem_plugin_": "plugins have no counterpart"}
+
+# What is used of each copied table.
+COLUMNS = {
+    "mem_memories": "memory_id user_id author_id subject_id memory_type content embedding session_id source_event_ids"
+    " extra_metadata is_active superseded_by trust_tier initial_confidence observed_at created_at updated_at",
+    "mem_memories_stats": "memory_id access_count last_accessed_at feedback_useful feedback_irrelevant"
+    " feedback_outdated feedback_wrong last_feedback_at",
+    "mem_branches": "id user_id name table_name status created_at",
+    "mem_snapshots": "id user_id name snapshot_name extra status created_at",
+    "mem_user_state": "user_id active_branch updated_at",
+    "mem_edit_log": "edit_id user_id memory_id operation payload reason snapshot_before created_at created_by",
+    "mem_retrieval_feedback": "id user_id memory_id signal context created_at",
+    "mem_user_retrieval_params": "user_id feedback_weight temporal_decay_hours confidence_weight updated_at",
+    "mem_entities": "entity_id user_id name display_name entity_type embedding created_at",
+    "mem_memory_entity_links": "memory_id entity_id user_id source weight created_at",
+    "mem_entity_links": "id user_id memory_id entity_name entity_type source created_at",
+    "mem_api_keys": "key_id user_id group_id name key_hash key_prefix is_active created_at expires_at last_used_at",
+    "mem_tool_usage": "user_id tool_name last_used_at",
+    "mem_governance_cooldown": "user_id operation last_run_at",
+}
+REQUIRED = {"mem_memories": frozenset({"memory_id", "user_id", "memory_type", "content", "created_at"})}
+
+
+class Source(Protocol):
+    """An open old database. Not shared between threads."""
+
+    label: str
+
+    def tables(self) -> dict[str, list[str]]:
+        """Tables and their columns."""
+        ...
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[list[Row]]:
+        """Rows as dictionaries, a batch at a time, streamed."""
+        ...
+
+    def name(self, identifier: str) -> str: ...
+
+    def bytewise(self, column: str) -> str:
+        """The column compared byte by byte, whatever its collation."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class SqliteSource:
+    def __init__(self, path: str) -> None:
+        if not Path(path).is_file():
+            raise Invalid(f"the old database {path} does not exist")
+        self.label = f"sqlite:{Path(path).resolve()}"[-255:]
+        self._connection = sqlite3.connect(
+            f"file:{quote(str(Path(path).resolve()))}?mode=ro", uri=True, timeout=30, check_same_thread=False
+        )
+        self._connection.execute("PRAGMA query_only = ON")
+        self._connection.row_factory = sqlite3.Row
+
+    def tables(self) -> dict[str, list[str]]:
+        named = (
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        )
+        return {
+            name: [row[1] for row in self._connection.execute(f"PRAGMA table_info({_any_name(name)})")]
+            for (name,) in self._connection.execute(named).fetchall()
+        }
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[list[Row]]:
+        with closing(self._connection.execute(sql.replace("%s", "?"), parameters)) as cursor:
+            while found := cursor.fetchmany(BATCH):
+                yield [dict(row) for row in found]
+
+    def name(self, identifier: str) -> str:
+        return quoted_identifier(identifier, '"')
+
+    def bytewise(self, column: str) -> str:
+        return f"{self.name(column)} COLLATE BINARY"
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class MysqlSource:
+    def __init__(self, place: Database) -> None:
+        import MySQLdb
+        from MySQLdb.cursors import SSDictCursor
+
+        self.label = f"mysql:{place.host or 'localhost'}:{place.port}/{place.name}"[-255:]
+        if not place.name:
+            raise Invalid("the old database's URL names no database")
+        options = {
+            k: v for k, v in place.options.items() if k in ("unix_socket", "connect_timeout", "read_timeout")
+        }
+        tls = {k.removeprefix("ssl_"): v for k, v in place.options.items() if k.startswith("ssl_")}
+        if tls:
+            options["ssl"] = tls
+        self._schema = place.name
+        self._cursor = SSDictCursor
+        try:
+            self._connection = MySQLdb.connect(
+                host=place.host or "localhost",
+                port=place.port,
+                user=place.user,
+                passwd=place.password,
+                db=place.name,
+                charset="utf8mb4",
+                use_unicode=True,
+                autocommit=True,
+                **options,
+            )
+        except MySQLdb.Error as error:
+            raise Invalid(f"the old database cannot be opened: {error.args[-1]}") from None
+        for statement in ("SET SESSION TRANSACTION READ ONLY", "SET time_zone = '+00:00'"):
+            with closing(self._connection.cursor()) as cursor:
+                cursor.execute(statement)
+
+    def tables(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        listed = (
+            "SELECT table_name AS t, column_name AS c FROM information_schema.columns"
+            " WHERE table_schema = %s ORDER BY table_name, ordinal_position"
+        )
+        for batch in self.rows(listed, [self._schema]):
+            for row in batch:
+                if not str(row["c"]).startswith("__mo_"):
+                    found.setdefault(row["t"], []).append(row["c"])
+        return found
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[list[Row]]:
+        with closing(self._connection.cursor(self._cursor)) as cursor:
+            cursor.execute(sql, list(parameters))
+            while found := cursor.fetchmany(BATCH):
+                yield list(found)
+
+    def name(self, identifier: str) -> str:
+        return quoted_identifier(identifier, "`")
+
+    def bytewise(self, column: str) -> str:
+        return f"BINARY {self.name(column)}"
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def open_source(url: str) -> Source:
+    """Open the old database for reading. Raises Invalid, without the password, where that fails."""
+    place = database("--legacy-url", url)
+    return SqliteSource(place.name) if place.engine == "sqlite" else MysqlSource(place)
+
+
+def count_by_user(source: Source, table: str) -> dict[str, int]:
+    """Rows of a table per user, in one query."""
+    column = source.bytewise("user_id")
+    found: dict[str, int] = {}
+    sql = f"SELECT {column} AS u, COUNT(*) AS n FROM {source.name(table)} GROUP BY {column}"
+    for batch in source.rows(sql):
+        for row in batch:
+            if (user := as_text(row["u"])) is not None:
+                found[user] = int(row["n"])
+    return found
+
+
+def user_rows(source: Source, tables: dict[str, list[str]], table: str, user_id: str) -> Iterator[list[Row]]:
+    """One user's rows of a table, batch by batch; none where there is no such table."""
+    if table not in tables:
+        return
+    known = "mem_memories" if table.startswith("br_") or table not in COLUMNS else table
+    columns = [name for name in COLUMNS[known].split() if name in tables[table]]
+    listed = ", ".join(map(source.name, columns))
+    where = f"{source.name('user_id')} = %s AND {source.bytewise('user_id')} = %s"
+    parameters: list[Any] = [user_id, user_id.encode() if isinstance(source, MysqlSource) else user_id]
+    yield from source.rows(f"SELECT {listed} FROM {source.name(table)} WHERE {where}", parameters)
+
+
+def stats_rows(source: Source, tables: dict[str, list[str]], ids: Sequence[str]) -> Iterator[list[Row]]:
+    """Statistics of these memories; the table has no user."""
+    if "mem_memories_stats" not in tables:
+        return
+    columns = [c for c in COLUMNS["mem_memories_stats"].split() if c in tables["mem_memories_stats"]]
+    listed = ", ".join(map(source.name, columns))
+    for start in range(0, len(ids), 500):
+        part = list(ids[start : start + 500])
+        marks = ", ".join(["%s"] * len(part))
+        yield from source.rows(
+            f"SELECT {listed} FROM {source.name('mem_memories_stats')} WHERE memory_id IN ({marks})", part
+        )
+
+
+def fingerprint(source: Source, tables: dict[str, list[str]]) -> dict[str, tuple[Any, ...]]:
+    """What moves when somebody writes: count and latest times of every copied table and branch table."""
+    found = {}
+    for table, columns in tables.items():
+        if table not in COPIED and not table.startswith("br_"):
+            continue
+        parts = ["COUNT(*) AS n"]
+        for column in ("created_at", "updated_at", "is_active", "last_accessed_at"):
+            if column in columns:
+                function = "SUM" if column == "is_active" else "MAX"
+                parts.append(f"{function}({source.name(column)}) AS {column}")
+        for batch in source.rows(f"SELECT {', '.join(parts)} FROM {source.name(table)}"):
+            found[table] = tuple(str(value) for value in batch[0].values())
+    return found
+
+
+def as_text(value: Any) -> str | None:
+    return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
+
+
+def _any_name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,259 @@
+"""Moving from an old shared database, in processes of its own, from both engines to the suite's engine."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.legacy.made import Writer, memory_row, raw_key, user_names
+from tests import engine
+from tests.running import ROOT, RunningServer, start_server
+from tests.servers import MariaDB, start_mariadb
+
+USERS, MEMORIES = 11, 30
+KILLS = int(os.environ.get("MEMORIA_TEST_KILLS", "6"))
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    if engine.SERVER is not None:
+        yield engine.SERVER
+        return
+    server = start_mariadb()
+    yield server
+    server.stop()
+
+
+@dataclass
+class Deployment:
+    """An old database and an empty new installation."""
+
+    old: str
+    environment: dict[str, str]
+    folder: Path
+    database_url: str | None
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True)
+
+    def migrate(self, phase: str, *options: str, code: int = 0) -> str:
+        done = self.run("migrate_legacy", phase, "--legacy-url", self.old, *options)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def cutover(self, code: int = 0) -> str:
+        return self.migrate("cutover", "--yes", "--quiet-seconds", "0.1", code=code)
+
+    def write(self, *statements: str) -> None:
+        writer = Writer(self.old)
+        for statement in statements:
+            writer.execute(statement)
+        writer.commit()
+        writer.close()
+
+    def old_rows(self, sql: str) -> list[tuple[Any, ...]]:
+        writer = Writer(self.old)
+        try:
+            return [
+                tuple(v.decode() if isinstance(v, bytes) else v for v in row) for row in writer.execute(sql)
+            ]
+        finally:
+            writer.close()
+
+    def serve(self) -> RunningServer:
+        return start_server(
+            self.folder / "data",
+            database_url=self.database_url,
+            EMBEDDING_DIM=64,
+            MEMORIA_REEMBED_SECONDS=86400,
+        )
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def deployment(request: pytest.FixtureRequest, tmp_path: Path, mariadb: MariaDB) -> Deployment:
+    name = f"t{uuid.uuid4().hex[:10]}"
+    old = f"sqlite:///{tmp_path / 'old.db'}" if request.param == "sqlite" else mariadb.url(f"old_{name}")
+    url = None
+    if engine.SERVER is not None:
+        engine.SERVER.execute(f"CREATE DATABASE new_{name}")
+        url = engine.SERVER.url(f"new_{name}")
+    (tmp_path / "data").mkdir()
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MEMORIA_", "EMBEDDING_", "DJANGO_"))}
+    environment = {
+        **kept,
+        "MEMORIA_DATA_DIR": str(tmp_path / "data"),
+        "MASTER_KEY": "legacy-master-key-0123456789",
+        "EMBEDDING_PROVIDER": "hash",
+        "EMBEDDING_DIM": "64",
+        **({"MEMORIA_DATABASE_URL": url} if url else {}),
+    }
+    made = Deployment(old, environment, tmp_path, url)
+    assert made.run("migrate", "-v0").returncode == 0
+    size = ["--users", str(USERS), "--memories", str(MEMORIES), "--dim", "64"]
+    done = made.run("make_legacy", "--url", old, *size)
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+def contents(http: Any, **parameters: str) -> Counter[str]:
+    answer = http.get("/v1/memories", params={"limit": "500", **parameters})
+    assert answer.status_code == 200, answer.text
+    return Counter(item["content"] for item in answer.json()["items"])
+
+
+def test_everybody_has_their_memories_branches_and_keys(deployment: Deployment) -> None:
+    # W-03, W-07, W-09, W-40, W-41, W-58
+    server = deployment.serve()
+    try:
+        deployment.migrate("copy")
+        early = server.client(raw_key("ada")).get("/v1/memories")
+        assert early.status_code == 401  # keys come with the cutover
+        report = deployment.folder / "report.json"
+        deployment.migrate(
+            "cutover", "--yes", "--quiet-seconds", "0.1", "--report-out", str(report)
+        )  # while the server runs
+        assert json.loads(report.read_text())["errors"] == []
+        old = deployment.old_rows("SELECT user_id, content, is_active FROM mem_memories")
+        for user_id in user_names(USERS):
+            http = server.client(raw_key(user_id))
+            wanted = Counter(content for user, content, active in old if user == user_id and active)
+            assert contents(http, branch="main") == wanted, user_id
+        ada = server.client(raw_key("ada"))
+        branch = deployment.old_rows("SELECT user_id, content, is_active FROM br_000000_work")
+        mine = Counter(content for user, content, active in branch if user == "ada" and active)
+        assert contents(ada, branch="work") == mine
+        assert contents(ada) == mine  # it is the branch she had checked out
+        ada = server.client(raw_key("Ada"))
+        found = ada.post("/v1/memories/retrieve", json={"query": "dark roast coffee", "top_k": 3})
+        assert found.status_code == 200, found.text
+        assert "coffee" in found.text
+        assert ada.post("/v1/snapshots", json={"name": "after"}).status_code == 201
+        assert ada.post("/v1/memories", json={"content": "a new memory"}).status_code == 201
+        assert ada.post("/v1/snapshots/after/rollback").status_code == 200
+        assert "a new memory" not in contents(ada)
+        assert ada.post("/v1/branches", json={"name": "later"}).status_code == 201
+    finally:
+        server.stop()
+
+
+def test_a_repeated_copy_brings_what_changed_and_only_that(deployment: Deployment) -> None:
+    deployment.migrate("copy")
+    again = deployment.migrate("copy")
+    assert "0 memories written" in again
+    ids = [
+        r[0]
+        for r in deployment.old_rows("SELECT memory_id FROM mem_memories WHERE user_id = 'Ada' ORDER BY 1")
+    ]
+    deployment.write(
+        f"UPDATE mem_memories SET content = 'changed' WHERE memory_id = '{ids[0]}'",
+        f"DELETE FROM mem_memories WHERE memory_id = '{ids[1]}'",
+    )
+    assert "1 memories written" in deployment.migrate("copy")
+    deployment.migrate("verify")
+
+
+@pytest.mark.parametrize(
+    ("damage", "table"),
+    [
+        ("UPDATE mem_memories SET content = CONCAT_(content) WHERE memory_id = '{0}'", "mem_memories"),
+        ("DELETE FROM mem_memories WHERE memory_id = '{0}'", "mem_memories"),
+        ("UPDATE mem_memories SET user_id = 'ada' WHERE memory_id = '{0}'", "mem_memories"),
+        ("UPDATE mem_memories SET embedding = '[1' || '{1}]' WHERE memory_id = '{0}'", "mem_memories"),
+        (
+            "UPDATE mem_edit_log SET created_at = '2024-01-01 08:00:00.000001' WHERE memory_id = '{0}'",
+            "mem_edit_log",
+        ),
+    ],
+    ids=["byte", "dropped", "foreign", "vector", "microsecond"],
+)
+def test_a_difference_is_found_and_named(deployment: Deployment, damage: str, table: str) -> None:
+    # W-43
+    deployment.migrate("copy")
+    first = deployment.old_rows("SELECT MIN(memory_id) FROM mem_memories WHERE user_id = 'Ada'")[0][0]
+    damage = damage.replace("CONCAT_(content)", "'x'").replace("'[1' || '{1}]'", f"'[{'1,' * 63}1]'")
+    deployment.write(damage.format(first))
+    said = deployment.migrate("verify", code=5)
+    assert f"user 'Ada': {table}" in said
+
+
+def test_a_killed_run_is_resumed(deployment: Deployment) -> None:
+    # W-21, W-44
+    rng = random.Random(7)
+    for _ in range(KILLS):
+        command = [
+            sys.executable,
+            str(ROOT / "manage.py"),
+            "migrate_legacy",
+            "copy",
+            "--legacy-url",
+            deployment.old,
+        ]
+        process = subprocess.Popen(
+            command, env=deployment.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(rng.uniform(0.5, 3.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    deployment.migrate("copy")
+    deployment.migrate("verify")
+    deployment.cutover()
+
+
+def test_a_running_writer_is_noticed(deployment: Deployment) -> None:
+    # W-47
+    deployment.migrate("copy")
+    options = ["--legacy-url", deployment.old, "--yes", "--quiet-seconds", "6"]
+    command = [sys.executable, str(ROOT / "manage.py"), "migrate_legacy", "cutover", *options]
+    process = subprocess.Popen(
+        command, env=deployment.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    rng, number = random.Random(1), 0
+    while process.poll() is None:
+        writer = Writer(deployment.old)
+        writer.insert(
+            "mem_memories", [memory_row(rng, uuid.uuid4().hex, "Ada", 900 + (number := number + 1), 0)]
+        )
+        writer.commit()
+        writer.close()
+        time.sleep(0.2)
+    assert process.returncode == 3, process.communicate()
+    assert "somebody is writing" in process.communicate()[1]
+    deployment.cutover()
+
+
+def test_refusals_write_nothing(deployment: Deployment) -> None:
+    # W-42, W-46, W-48, W-52, W-55, W-56, W-57
+    assert "not in the old database" in deployment.migrate("copy", "--user", "adda", code=3)
+    deployment.write("CREATE TABLE strange (a INT)")
+    assert "table strange" in deployment.migrate("copy", "--strict", code=3)
+    assert "report cannot be written" in deployment.migrate("plan", "--report-out", "/nowhere/r.json", code=3)
+    assert "Nothing of this database" in deployment.migrate("status")
+    serving = {**deployment.environment, "MEMORIA_DATABASE_URL": deployment.old, "MEMORIA_PORT": "1"}
+    if deployment.old.startswith("mysql") or engine.SERVER is None:
+        command = [sys.executable, str(ROOT / "manage.py"), "serve"]
+        refused = subprocess.run(command, env=serving, capture_output=True, text=True)
+        assert refused.returncode == 3, refused.stderr
+        assert "migrate_legacy plan" in refused.stderr
+    deployment.cutover()
+    assert "in service here" in deployment.migrate("copy", code=3)
+
+
+def test_one_user_moves_alone_and_comes_back(deployment: Deployment) -> None:
+    # W-45
+    options = ("--user", "x\\", "--yes", "--quiet-seconds", "0.1")
+    deployment.migrate("cutover", *options)
+    assert "Active     1" in deployment.migrate("status")
+    assert "1 users are out of service" in deployment.migrate("rollback")
+    deployment.migrate("cutover", *options)
