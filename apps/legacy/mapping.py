@@ -9,7 +9,7 @@ import numpy as np
 from apps.legacy.source import Row
 from apps.memories.models import Memory
 from memoria.digest import content_hash, state_digest
-from memoria.signals import search_text
+from memoria.search_text import search_text
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 

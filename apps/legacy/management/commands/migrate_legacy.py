@@ -166,7 +166,7 @@ class Command(BaseCommand):
 
     def _status(self, source: Source) -> None:
         migration = Migration.objects.filter(source=source.label).first()
-        if migration is None:
+        if migration is None or not MigratedUser.objects.filter(migration=migration).exists():
             self.stdout.write("Nothing of this database has been migrated.")
             return
         rows = MigratedUser.objects.filter(migration=migration)
