@@ -34,6 +34,8 @@ class Weights:
     whole: float = 0.5
     # A linked fact gets this share, per hop, of what it is linked to.
     link: float = 0.7
+    # And this share of its own evidence on top: many facts owe the same to one key.
+    linked_own: float = 0.2
     # Tone: own statements before advice; a few standing instructions and preferences.
     voice: float = 0.05
     instruction: float = 0.20
@@ -48,7 +50,7 @@ class Weights:
     time: float = 0.3
     # Asked for the present or the past: what the last, or first, of the good ones gets more than the other end.
     order: float = 0.15
-    # Of two facts that say nearly the same the older loses this.
+    # Of two facts that say nearly the same the older loses this, if the newer is trusted as much.
     outdated: float = 0.05
     outdated_alike: float = 0.6
     # No answer when the best evidence is below `nothing`, unless somebody has so much of the query's words; nobody
@@ -138,7 +140,8 @@ def rank(
         return Ranked([], {"below the floor": candidates} if candidates else {})
     linked = links(corpus, evidence, question.terms, allowed, weights.link)
     lap("links")
-    relevance = np.maximum(evidence, linked)
+    own = np.minimum(np.maximum(evidence, 0.0), linked)
+    relevance = np.maximum(evidence, linked) + weights.linked_own * own
     additions = _tone(corpus, relevance, evidence, allowed, weights)
     multipliers = _multipliers(corpus, question, weights)
     scores = (relevance + sum(additions.values(), np.zeros(len(corpus)))) * np.prod(
@@ -320,14 +323,15 @@ def _ordered(corpus: Corpus, order: str | None, scores: Scores, weights: Weights
 
 
 def _outdated(corpus: Corpus, scores: Scores, weights: Weights) -> Scores:
-    """Of two facts near the top that say nearly the same the older loses a little."""
+    """Of two facts near the top that say nearly the same the older loses a little, unless it is trusted more."""
     loss = np.zeros(len(corpus))
     top = [row for row in largest(scores, 12) if corpus.is_fact[row] and corpus.has_vector[row]]
     if len(top) > 1:
         means = np.stack([corpus.mean_of(int(row)) for row in top])
         alike = means @ means.T >= weights.outdated_alike
         newer = corpus.observed[top][None, :] > corpus.observed[top][:, None]
-        loss[np.array(top)[np.flatnonzero((alike & newer).any(axis=1))]] = -weights.outdated
+        trusted = corpus.tiers[top][None, :] <= corpus.tiers[top][:, None]
+        loss[np.array(top)[np.flatnonzero((alike & newer & trusted).any(axis=1))]] = -weights.outdated
     return loss
 
 
