@@ -5,6 +5,7 @@ line.
 import logging
 import logging.config
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import structlog
 from django.conf import settings
@@ -16,6 +17,7 @@ def _secrets() -> list[str]:
     """Every secret of the settings, longest first; short ones would cut innocent text."""
     found = {settings.MEMORIA_MASTER_KEY, settings.SECRET_KEY, settings.MEMORIA_EMBEDDING_API_KEY}
     found.add(settings.MEMORIA_LLM_API_KEY)
+    found.add(unquote(urlsplit(settings.MEMORIA_REDIS_URL).password or ""))
     for entry in (*settings.DATABASES.values(), *settings.MEMORIA_USER_SERVERS.values()):
         found.add(entry.get("PASSWORD", ""))
     return sorted((secret for secret in found if len(secret) >= 4), key=len, reverse=True)

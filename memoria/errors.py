@@ -42,6 +42,10 @@ class NotFound(MemoriaError):
     code = "not_found"
 
 
+class NoDatabase(NotFound):
+    """Something was to be written for a user who has no database yet; nothing was."""
+
+
 class Gone(MemoriaError):
     """The user was deleted, or is being deleted."""
 

@@ -1,8 +1,12 @@
 """The spellings of time that clients meet. All times are UTC; nothing here knows what time it is."""
 
+import re
 from datetime import UTC, datetime
 
 from memoria.errors import Invalid
+
+# datetime.fromisoformat reads more spellings than RFC 3339 has: week dates, no separators, no seconds.
+RFC3339 = re.compile(r"\A\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
 
 
 def rfc3339(moment: datetime) -> str:
@@ -18,9 +22,8 @@ def naive_utc(moment: datetime) -> str:
 def from_rfc3339(text: str, what: str) -> datetime:
     """Read a timestamp that carries its offset. Raises Invalid."""
     try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
+        if RFC3339.match(text):
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         pass
     raise Invalid(f"Validation error: {what} must be an RFC 3339 timestamp such as 2026-05-02T08:15:30Z")

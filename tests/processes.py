@@ -13,6 +13,13 @@ PRELUDE = "import sys, django; sys.path.insert(0, {root!r}); django.setup()\n"
 
 def installation(folder: Path) -> dict[str, str]:
     """The environment of a fresh, migrated installation with its data in `folder`."""
+    environment = empty_installation(folder)
+    manage(environment, "migrate", "-v0")
+    return environment
+
+
+def empty_installation(folder: Path) -> dict[str, str]:
+    """The environment of an installation whose control plane has no table yet."""
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "config.settings.test",
@@ -22,7 +29,6 @@ def installation(folder: Path) -> dict[str, str]:
         name = f"memoria_{folder.name.replace('-', '_')}"[:60]
         engine.SERVER.execute(f"CREATE DATABASE IF NOT EXISTS {name}")
         environment["MEMORIA_DATABASE_URL"] = engine.SERVER.url(name)
-    manage(environment, "migrate", "-v0")
     return environment
 
 

@@ -68,24 +68,35 @@ class LocalLimiter:
 
 
 class RedisLimiter:
-    """Counts in Redis; while Redis is unreachable each process counts for itself, which is logged."""
+    """Counts in Redis; while Redis is unreachable each process counts for itself, which is logged.
+
+    A request that finds Redis hanging waits for it; those of the next seconds do not ask again.
+    """
+
+    TIMEOUT_SECONDS = 0.25
+    BACK_OFF_SECONDS = 5
 
     def __init__(self, url: str, limit: int, window: int) -> None:
         import redis
 
         self._limit, self._window = limit, window
         self._errors = redis.RedisError
-        client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+        client = redis.Redis.from_url(
+            url, socket_timeout=self.TIMEOUT_SECONDS, socket_connect_timeout=self.TIMEOUT_SECONDS
+        )
         self._script = client.register_script(_REDIS_SCRIPT)
         self._fallback = LocalLimiter(limit, window)
-        self._silent_until = 0.0
+        self._silent_until = self._alone_until = 0.0
 
     def hit(self, key: str, now: float) -> int:
+        if time.monotonic() < self._alone_until:
+            return self._fallback.hit(key, now)
         number, elapsed = divmod(now, self._window)
         keys = [f"memoria:rate:{key}:{int(number) - back}" for back in (0, 1)]
         try:
             over = self._script(keys=keys, args=[self._limit, 1 - elapsed / self._window, 2 * self._window])
         except self._errors as error:
+            self._alone_until = time.monotonic() + self.BACK_OFF_SECONDS
             if time.monotonic() > self._silent_until:
                 self._silent_until = time.monotonic() + 60
                 log.warning("Redis is unreachable; rate limits count per process", error=type(error).__name__)

@@ -15,6 +15,7 @@ from apps.tenancy.admission import admit, route
 from apps.tenancy.scope import user_database
 from apps.tenancy.selectors import registrations_marked
 from apps.versioning.selectors import view_resolve
+from memoria.errors import NoDatabase
 from memoria.naming import mark_of
 
 
@@ -46,8 +47,9 @@ class CallerView(BaseView):
 class UserView(CallerView):
     """Opens the caller's database once the caller has been checked, and shuts it whatever happens.
 
-    A key owner's database is made at first use. A master caller may name anybody, so for them only views that
-    store something (`creates_user`) make a database; the others answer as for an empty one.
+    A key owner's database is made at first use. A master caller may name anybody, so they read an empty database
+    where there is none, and one is made only when a view that stores something (`creates_user`) comes to write:
+    by then the request is known to be good.
     """
 
     creates_user = False
@@ -59,8 +61,20 @@ class UserView(CallerView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         caller = request.user = self.acting_as(self.caller, **kwargs)  # type: ignore[assignment]
-        creates = self.creates_user or not caller.is_master
-        way = route(user_id=caller.user_id, found=caller.registration, creates=creates)
+        self._open(creates=not caller.is_master)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, NoDatabase) and self.creates_user:
+            try:
+                self._open(creates=True)
+                handler = getattr(self, str(self.request.method).lower())
+                return handler(self.request, *self.args, **self.kwargs)  # type: ignore[no-any-return]
+            except Exception as error:
+                exc = error
+        return super().handle_exception(exc)
+
+    def _open(self, *, creates: bool) -> None:
+        way = route(user_id=self.caller.user_id, found=self.caller.registration, creates=creates)
         self._scope.enter_context(user_database(way))
 
     def acting_as(self, caller: Caller, **kwargs: Any) -> Caller:

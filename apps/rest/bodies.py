@@ -31,7 +31,8 @@ def read_body(request: Request, shape: type[T]) -> T:
         json.loads(body, object_pairs_hook=_refuse_twins, parse_int=str, parse_float=str)
         return decoded
     except msgspec.ValidationError as error:
-        raise Invalid(f"Failed to deserialize the JSON body into the target type: {error}") from None
+        reason = str(error).replace("Object missing required field", "missing field")
+        raise Invalid(f"Failed to deserialize the JSON body into the target type: {reason}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"Failed to parse the request body as JSON: {error}") from None
     except RecursionError:  # msgspec's own limit on nesting

@@ -72,7 +72,8 @@ class UserDatabaseAdmin(ModelAdmin):
     @display(description="size")
     def size(self, row: UserDatabase) -> str:
         try:
-            return filesizeformat(server(row.server).size_bytes(row.db_name))
+            size = server(row.server).size_bytes(row.db_name)
+            return "no database" if size is None else filesizeformat(size)
         except (MemoriaError, OSError):
             return "unreachable"
 

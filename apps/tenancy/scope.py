@@ -18,7 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.tenancy.servers import server
 from apps.tenancy.servers.base import Owner
-from memoria.errors import NoUserScope
+from memoria.errors import NoDatabase, NoUserScope
 from memoria.naming import checked_database_name
 
 # Closed wrappers kept per thread so that a user's next request does not build one; they hold no connection.
@@ -97,7 +97,12 @@ def user_connection() -> BaseDatabaseWrapper:
 
 
 def user_atomic(*, durable: bool = False) -> transaction.Atomic:
-    """A transaction on the open user database; a bare atomic() would open one on the control plane."""
+    """A transaction on the open user database; a bare atomic() would open one on the control plane.
+
+    Only writers need one. Raises NoDatabase where the open database is the empty one of unknown users.
+    """
+    if current_route().read_only:
+        raise NoDatabase("This user has no memories yet")
     return transaction.atomic(using=current_alias(), durable=durable)
 
 

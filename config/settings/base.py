@@ -121,6 +121,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MEMORIA_OPEN_MODE = flag("MEMORIA_OPEN_MODE", default=False)
 MEMORIA_MASTER_KEY = read_secret("MEMORIA_MASTER_KEY", "MASTER_KEY")
 MEMORIA_MASTER_KEY_FILE = None
+if MEMORIA_OPEN_MODE and MEMORIA_MASTER_KEY:
+    raise ImproperlyConfigured(
+        "MEMORIA_OPEN_MODE lets everybody in as an administrator; unset it or the master key"
+    )
 if not MEMORIA_MASTER_KEY and not MEMORIA_OPEN_MODE:
     MEMORIA_MASTER_KEY_FILE = MEMORIA_DATA_DIR / "master_key"
     MEMORIA_MASTER_KEY = kept_secret(MEMORIA_MASTER_KEY_FILE)

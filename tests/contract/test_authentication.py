@@ -511,3 +511,8 @@ def test_no_key_or_hash_is_ever_shown_again(server, caller, ada, ops):
         assert secret not in text
         assert hashlib.sha256(secret.encode()).hexdigest() not in text
         assert server.master_key not in text
+
+
+def test_a_key_for_a_group_is_refused_rather_than_made_personal(ops):
+    answer = ops.post("/auth/keys", json={"user_id": "u", "name": "n", "group_id": "grp_0123456789ab"})
+    assert (answer.status_code, answer.json()["detail"]) == (404, "Group not found: grp_0123456789ab")

@@ -1,5 +1,6 @@
 """Nobody sees, changes or makes anything of somebody else's: sections 1.5 and 19 of the contract."""
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
@@ -286,6 +287,67 @@ def test_a_made_up_user_looks_empty_and_is_not_made(server, ops, empty_user, met
         shown = nobody.json()
         assert shown.keys() == empty.json().keys() if isinstance(shown, dict) else shown == empty.json() == []
         assert shown == empty.json() or "created_at" in nobody.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/v1/memories", {"content": ""}, 422),
+        ("/v1/memories", {"content": "x", "trust_tier": "T9"}, 422),
+        ("/v1/memories", {"content": "x", "branch": "nowhere"}, 404),
+        ("/v1/memories", {"content": "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA"}, 403),
+        ("/v1/memories/batch", {"memories": [{"content": "x"}, {"content": "x", "memory_type": "?"}]}, 422),
+        ("/v1/branches", {"name": "x" * 101}, 422),
+        ("/v1/observe", {"messages": "x"}, 422),
+        (
+            "/v1/pipeline/run",
+            {"candidates": [{"content": "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA"}]},
+            200,
+        ),
+    ],
+)
+def test_a_refused_write_for_a_made_up_user_makes_nothing(server, ops, path, body, status):
+    before = user_databases(server)
+    answer = ops.post(path, json=body, headers={"X-User-Id": "nobody-writes"})
+    assert answer.status_code == status, answer.text
+    assert user_databases(server) == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/branches/main/checkout", None),
+        ("POST", "/v1/branches/b/checkout", None),
+        ("DELETE", "/v1/branches/b", None),
+        ("POST", "/v1/branches/b/merge", {}),
+        ("POST", "/v1/branches/b/refresh", {}),
+        ("DELETE", "/v1/snapshots/s", None),
+        ("POST", "/v1/snapshots/delete", {"prefix": "s"}),
+        ("POST", "/v1/snapshots/s/rollback", None),
+        ("PUT", "/v1/feedback/params", {"feedback_weight": 0.5}),
+        ("PUT", "/v1/retrieval-params", {"feedback_weight": 0.5}),
+        ("POST", "/v1/retrieval-params/tune", None),
+        ("POST", "/v1/governance", {"force": True}),
+        ("POST", "/v1/consolidate", {"force": True}),
+        ("POST", "/v1/reflect", {"force": True, "mode": "candidates"}),
+        ("POST", "/v1/extract-entities", {"mode": "candidates"}),
+        ("POST", "/v1/extract-entities/link", {"entities": []}),
+    ],
+)
+def test_what_stores_no_memory_makes_no_user(server, ops, method, path, body):
+    before = user_databases(server)
+    answer = ops.request(method, path, json=body, headers={"X-User-Id": "nobody-does"})
+    assert answer.status_code < 500, answer.text
+    assert user_databases(server) == before
+
+
+def test_a_write_for_a_new_user_makes_their_database(server, ops):
+    user_id = f"new-{uuid.uuid4().hex[:8]}"
+    before = user_databases(server)
+    stored = ops.post("/v1/memories", json={"content": "first"}, headers={"X-User-Id": user_id})
+    assert (stored.status_code, stored.json()["user_id"]) == (201, user_id)
+    assert len(user_databases(server) - before) == 1
+    assert [m["content"] for m in server.user(user_id).get("/v1/memories").json()["items"]] == ["first"]
 
 
 @pytest.mark.parametrize(

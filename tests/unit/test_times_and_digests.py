@@ -36,11 +36,21 @@ def test_what_is_written_can_be_read(moment):
         "2026-05-02T08:15:30",
         "2026-13-01T00:00:00Z",
         "0001-01-01T00:00:00+14:00",
+        "20260101T000000Z",
+        "2026-W01-1T00:00:00Z",
+        "2026-01-01T00Z",
+        "2026-01-01T00:00:00+0200",
+        "２026-01-01T00:00:00Z",
     ],
 )
 def test_a_timestamp_needs_its_offset(text):
     with pytest.raises(Invalid, match="observed_at"):
         from_rfc3339(text, "observed_at")
+
+
+@pytest.mark.parametrize("text", ["2026-05-02t08:15:30z", "2026-05-02 08:15:30.000000001+00:00"])
+def test_every_spelling_of_the_standard_is_read(text):
+    assert from_rfc3339(text, "x") == WHOLE
 
 
 def state(**changes):

@@ -18,6 +18,8 @@ from memoria.times import from_naive_utc, naive_utc
 class CreateKeyBody(Body):
     user_id: str
     name: str
+    group_id: str | None = None
+    """There are no groups: a key for one is refused."""
     expires_at: str | None = None
     """YYYY-MM-DD HH:MM:SS in UTC."""
 
@@ -82,12 +84,15 @@ class KeysView(CallerView):
         body=CreateKeyBody,
         answer=NewKey,
         status=201,
+        errors=(404,),
         example={"user_id": "u-maria", "name": "laptop"},
         answer_example={**EXAMPLE, "raw_key": "sk-1a2b3c4d5e6f708192a3b4c5d6e7f809"},
     )
     def post(self, request: Request) -> Response:
         body = read_body(request, CreateKeyBody)
         self.caller.require_master()
+        if body.group_id is not None:  # a personal key instead would be a nasty surprise
+            raise NotFound(f"Group not found: {body.group_id}")
         expires_at = from_naive_utc(body.expires_at, "expires_at") if body.expires_at is not None else None
         created = services.key_create(
             user_id=body.user_id, name=body.name, expires_at=expires_at, now=timezone.now()

@@ -71,5 +71,6 @@ class UserServer:
         """Remove the database; nothing happens where there is none. The caller has checked the marker."""
         raise NotImplementedError
 
-    def size_bytes(self, database: str) -> int:
+    def size_bytes(self, database: str) -> int | None:
+        """Bytes on disk; None where there is no database."""
         raise NotImplementedError

@@ -254,11 +254,12 @@ class MysqlServer(UserServer):
         with self._cursor() as cursor:
             cursor.execute(f"DROP DATABASE IF EXISTS {quoted(database)}")
 
-    def size_bytes(self, database: str) -> int:
+    def size_bytes(self, database: str) -> int | None:
         with self._cursor() as cursor:
             cursor.execute(
-                "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables"
+                "SELECT SUM(data_length + index_length) FROM information_schema.tables"
                 " WHERE table_schema = %s",
                 [database],
             )
-            return int(cursor.fetchone()[0])
+            (size,) = cursor.fetchone()
+        return int(size) if size is not None else None

@@ -142,7 +142,9 @@ class SqliteServer(UserServer):
         for suffix in ("-wal", "-shm", ""):  # the main file last: while it exists the removal can be repeated
             path.with_name(path.name + suffix).unlink(missing_ok=True)
 
-    def size_bytes(self, database: str) -> int:
+    def size_bytes(self, database: str) -> int | None:
         path = self.path(database)
+        if not path.exists():
+            return None
         files = (path.with_name(path.name + suffix) for suffix in ("", "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())

@@ -72,7 +72,8 @@ def branch_checkout(*, name: str, actor_id: str, now: datetime) -> int | None:
     Raises NotFound.
     """
     view = branch_view(name=name)
-    UserState.objects.update_or_create(pk=actor_id, defaults={"active_branch": name, "updated_at": now})
+    with user_atomic():
+        UserState.objects.update_or_create(pk=actor_id, defaults={"active_branch": name, "updated_at": now})
     return None if view == MAIN else memory_count(view=view)
 
 

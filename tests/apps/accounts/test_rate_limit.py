@@ -1,9 +1,12 @@
 """The sliding window, with a clock of our own."""
 
+import socket
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.accounts.rate_limit import LocalLimiter
+from apps.accounts.rate_limit import LocalLimiter, RedisLimiter
 
 
 def test_the_limit_is_exact_within_a_window_and_keys_are_apart():
@@ -39,3 +42,13 @@ def test_made_up_keys_do_not_fill_the_memory():
     for number in range(LocalLimiter.KEPT_KEYS + 100):
         limiter.hit(str(number), 1000.0)
     assert len(limiter._counts) == LocalLimiter.KEPT_KEYS
+
+
+def test_a_redis_that_hangs_is_not_asked_by_every_request():
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        limiter = RedisLimiter(f"redis://127.0.0.1:{deaf.getsockname()[1]}/0", 3, 60)
+        started = time.monotonic()
+        answers = [limiter.hit("a", 1000.0) for _ in range(50)]
+        assert time.monotonic() - started < RedisLimiter.BACK_OFF_SECONDS / 2
+    assert answers[:3] == [0, 0, 0]
+    assert all(answers[3:])

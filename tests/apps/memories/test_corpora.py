@@ -108,8 +108,8 @@ from apps.tenancy.services.provision import user_provision
 from django.utils import timezone
 from memoria.drafts import draft
 now = timezone.now()
-with user_database(admit(user_provision(user_id="ada"))):
-    memories_write(drafts=[draft(content=sys.argv[1], now=now)], view=MAIN, actor_id="ada", operation="store",
+with user_database(admit(user_provision(user_id=sys.argv[2]))):
+    memories_write(drafts=[draft(content=sys.argv[1], now=now)], view=MAIN, actor_id=sys.argv[2], operation="store",
                    reason="", now=now, embedder=HashedEmbedder(64))
     if sys.argv[1] != "seen":
         from apps.memories.retrieval import memories_retrieve
@@ -125,14 +125,14 @@ def test_what_another_process_writes_is_seen_by_the_next_retrieval(tmp_path):
     script = (
         WRITE
         + """
-with user_database(admit(user_provision(user_id="ada"))):
+with user_database(admit(user_provision(user_id=sys.argv[2]))):
     sys.stdin.readline()
     got = memories_retrieve(view=MAIN, query="seen", top_k=5, embedder=HashedEmbedder(64), now=timezone.now())
     print([each.memory.content for each in got.found], flush=True)
 """
     )
-    reader = start_script(environment, script, "first", stdin=subprocess.PIPE)
+    reader = start_script(environment, script, "first", tmp_path.name, stdin=subprocess.PIPE)
     assert reader.stdout is not None and reader.stdout.readline().strip() == "done"
-    writer = start_script(environment, WRITE, "seen")
+    writer = start_script(environment, WRITE, "seen", tmp_path.name)
     assert writer.communicate(timeout=60)[0].strip() == "done"
     assert reader.communicate("go\n", timeout=60)[0].strip() == "['seen']"

@@ -16,7 +16,7 @@ def test_a_sound_installation_has_nothing_to_say(db):
     assert not [m for m in found(databases=["default"]) if m.startswith("memoria.")]
 
 
-def test_a_data_directory_that_cannot_be_written(settings, tmp_path, monkeypatch):
+def test_a_data_directory_that_cannot_be_written(db, settings, tmp_path, monkeypatch):
     settings.MEMORIA_DATA_DIR = tmp_path
     monkeypatch.setattr("os.access", lambda *_: False)
     message = found(tags=[Tags.database], databases=["default"])["memoria.E001"]

@@ -5,6 +5,7 @@ import re
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from apps.accounts.models import ApiKey
 from apps.tenancy.models import State, UserDatabase
@@ -44,6 +45,19 @@ def test_the_list_shows_state_server_size_schema_and_error(ops, ada):
     assert "upgrade: OSError" not in ops.get("/console/tenancy/userdatabase/?schema=current").content.decode()
     assert ops.get("/console/tenancy/userdatabase/ada/change/").status_code == 200
     UserDatabase.objects.filter(pk="ada").update(schema_version=99)
+
+
+def test_a_deleted_user_shows_no_size(ops, ada):
+    UserDatabase.objects.create(
+        created_at=timezone.now(),
+        updated_at=timezone.now(),
+        user_id="gone",
+        db_name="mem_u_00112233445566aa",
+        server=ada.server,
+        status=State.DELETED,
+    )
+    assert "no database" in ops.get("/console/tenancy/userdatabase/").content.decode()
+    UserDatabase.objects.filter(pk="gone").delete()
 
 
 @pytest.mark.parametrize(

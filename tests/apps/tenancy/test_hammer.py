@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from memoria.naming import database_name
 from tests import engine
 from tests.processes import installation, start_script
 
@@ -43,7 +44,7 @@ lock = threading.Lock()
 pool = servers.server(servers.server_names()[0]).pool
 
 def work(number):
-    rng = random.Random(number + os.getpid())
+    rng = random.Random(f"{{number}} {{os.getpid()}}")
     while time.monotonic() < deadline:
         user = f"{{prefix}}-{{rng.randrange({users})}}"
         text = f"{{user}} likes thing {{rng.randrange(10**9)}}"
@@ -73,6 +74,25 @@ print(json.dumps(counts))
 """
 
 
+SCAN = """
+import json
+from apps.memories.models import Memory
+from apps.tenancy.admission import admit
+from apps.tenancy.scope import user_database
+from apps.tenancy.selectors import registration_find
+
+rows, foreign = 0, 0
+for number in range({users}):
+    user = f"{{sys.argv[1]}}-{{number}}"
+    if (found := registration_find(user_id=user)) is not None:
+        with user_database(admit(found)):
+            contents = list(Memory.objects.values_list("content", flat=True))
+        rows += len(contents)
+        foreign += sum(not content.startswith(user + " ") for content in contents)
+print(json.dumps([rows, foreign]))
+"""
+
+
 def run(environment: dict[str, str], prefix: str, seconds: float) -> "list[subprocess.Popen[str]]":
     script = WORK.format(bound=BOUND, users=USERS, threads=THREADS)
     return [start_script(environment, script, prefix, str(seconds)) for _ in range(PROCESSES)]
@@ -84,10 +104,11 @@ def results(processes: "list[subprocess.Popen[str]]") -> list[dict]:
 
 
 class UserConnections:
-    """Samples how many of the server's connections are bound to a user database."""
+    """Samples how many of the server's connections are bound to a database of these users."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
         self.most = 0
+        self._names = ", ".join(f"'{database_name(f'{prefix}-{number}')}'" for number in range(USERS))
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._sample)
 
@@ -98,7 +119,7 @@ class UserConnections:
 
     def _sample(self) -> None:
         while not self._done.wait(0.2):
-            query = "SELECT COUNT(*) FROM information_schema.processlist WHERE db LIKE 'mem\\_u\\_%'"
+            query = f"SELECT COUNT(*) FROM information_schema.processlist WHERE db IN ({self._names})"
             self.most = max(self.most, int(engine.SERVER.execute(query)))
 
     def __exit__(self, *_: object) -> None:
@@ -110,7 +131,7 @@ class UserConnections:
 @pytest.mark.slow
 def test_64_users_from_16_threads_in_2_processes_stay_apart(tmp_path):
     environment = installation(tmp_path)
-    with UserConnections() as sampled:
+    with UserConnections(tmp_path.name) as sampled:
         done = results(run(environment, tmp_path.name, SECONDS))
     for counts in done:
         assert counts["errors"] == []
@@ -118,6 +139,8 @@ def test_64_users_from_16_threads_in_2_processes_stay_apart(tmp_path):
         assert counts["retrieved"] == counts["stored"] > 0
         assert counts["most_open"] <= BOUND
     assert sampled.most <= BOUND * PROCESSES
+    out, _ = start_script(environment, SCAN.format(users=USERS), tmp_path.name).communicate(timeout=60)
+    assert json.loads(out) == [sum(counts["stored"] for counts in done), 0]
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from apps.tenancy.services.lifecycle import user_reactivate, user_suspend
 from apps.tenancy.services.provision import user_provision
 from memoria import naming
 from memoria.errors import Conflict, Forbidden, Gone, Invalid, Unavailable
-from tests.processes import installation, start_script
+from tests.processes import empty_installation, installation, start_script
 
 ODD_IDS = [
     "Alice",
@@ -312,3 +312,17 @@ def test_no_persons_database_is_taken_for_a_template_being_built(make_user, monk
     place.drop(template)
     schema.ensure_template(route.server)
     assert place.owner(route.alias).user_id == f"building {template}"
+
+
+MIGRATE = """
+from apps.tenancy.services.control_plane import control_plane_migrate
+control_plane_migrate()
+from apps.tenancy.models import UserDatabase
+print(UserDatabase.objects.count())
+"""
+
+
+def test_servers_that_start_at_once_take_turns_with_an_empty_control_plane(tmp_path):
+    environment = empty_installation(tmp_path)
+    children = [start_script(environment, MIGRATE) for _ in range(4)]
+    assert [process.communicate(timeout=120)[0].strip() for process in children] == ["0"] * 4

