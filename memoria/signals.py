@@ -6,6 +6,7 @@ like, so that full-text search never meets them. The same rules read queries.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from memoria.passages import passages, words_in
 from memoria.tokens import STOP_WORDS, encoded, tokens
@@ -110,23 +111,25 @@ def names(text: str) -> Names:
     )
 
 
-def _of_word(word: str) -> list[str] | None:
+@lru_cache(maxsize=50_000)
+def _of_word(word: str) -> tuple[str, ...] | None:
     """The tokens by which a word is known as a name; None for figures and common words."""
     low = word.lower()
     if _VERSION.fullmatch(low):
-        return tokens(word)[:1]
+        return tuple(tokens(word)[:1])
     if low in _COMMON or low in STOP_WORDS or len(low) < 2 or _FIGURE.fullmatch(low):
         return None
-    found = [
+    found = tuple(
         token
         for part in word.split(":")
         for token in tokens(part)
         if token not in _COMMON and not token.isdigit()
-    ]
+    )
     is_whole = re.search("[-_]|[a-z][A-Z]", word)  # such an identifier counts as a whole
     return found[:1] if is_whole else found
 
 
+@lru_cache(maxsize=50_000)
 def _is_identifier(word: str) -> bool:
     mixed = re.search(r"\d", word) and re.search("[A-Za-z]", word)
     return bool(_VERSION.fullmatch(word.lower()) or _JOINED.search(word) or mixed or _CAMEL.search(word))

@@ -38,6 +38,8 @@ _CJK_FUNCTION = re.compile(
 
 def tokens(text: str) -> list[str]:
     """The tokens of a text, in order, repetitions included."""
+    if text.isascii():  # nothing to fold
+        return [token for word in _WORD.findall(text) for token in _of_word(word)]
     folded = _folded(text)
     found: list[str] = []
     for run in _CJK.findall(_CJK_FUNCTION.sub(" ", folded)):

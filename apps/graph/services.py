@@ -25,7 +25,7 @@ def memories_link(*, found: Mapping[str, Sequence[Found]], source: LinkSource, n
     things = {thing.name: thing for every in found.values() for thing in every}
     if not things:
         return Linked(0, 0, 0)
-    with user_atomic():
+    with user_atomic(savepoint=False):  # a failure undoes the commit around it, if there is one
         known = _ids(list(things))
         fresh = [thing for name, thing in things.items() if name not in known]
         ids = known | _create(fresh, now)

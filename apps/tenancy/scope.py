@@ -96,14 +96,14 @@ def user_connection() -> BaseDatabaseWrapper:
     return connections[current_alias()]
 
 
-def user_atomic(*, durable: bool = False) -> transaction.Atomic:
+def user_atomic(*, durable: bool = False, savepoint: bool = True) -> transaction.Atomic:
     """A transaction on the open user database; a bare atomic() would open one on the control plane.
 
     Only writers need one. Raises NoDatabase where the open database is the empty one of unknown users.
     """
     if current_route().read_only:
         raise NoDatabase("This user has no memories yet")
-    return transaction.atomic(using=current_alias(), durable=durable)
+    return transaction.atomic(using=current_alias(), durable=durable, savepoint=savepoint)
 
 
 def on_user_commit(function: Callable[[], object]) -> None:
