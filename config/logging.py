@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 import structlog
 from django.conf import settings
 
+from config.env import database
+
 CUT = "[secret]"
 
 
@@ -18,6 +20,8 @@ def _secrets() -> list[str]:
     found = {settings.MEMORIA_MASTER_KEY, settings.SECRET_KEY, settings.MEMORIA_EMBEDDING_API_KEY}
     found.add(settings.MEMORIA_LLM_API_KEY)
     found.add(unquote(urlsplit(settings.MEMORIA_REDIS_URL).password or ""))
+    if settings.MEMORIA_LEGACY_URL:
+        found.add(database("MEMORIA_LEGACY_URL", settings.MEMORIA_LEGACY_URL).password)
     for entry in (*settings.DATABASES.values(), *settings.MEMORIA_USER_SERVERS.values()):
         found.add(entry.get("PASSWORD", ""))
     return sorted((secret for secret in found if len(secret) >= 4), key=len, reverse=True)

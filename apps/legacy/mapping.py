@@ -9,7 +9,6 @@ import numpy as np
 from apps.legacy.source import Row
 from apps.memories.models import Memory
 from memoria.digest import content_hash, state_digest
-from memoria.search_text import search_text
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -63,7 +62,7 @@ def vector(value: Any) -> "np.ndarray[Any, Any] | None":
 
 
 def memory(row: Row) -> Memory:
-    """A memory without its place in history and without its vector."""
+    """A memory without its place in history, its vector and its search text."""
     content = text(row["content"]) or ""
     created = moment(row["created_at"]) or EPOCH
     metadata = decoded(row.get("extra_metadata"))
@@ -90,7 +89,6 @@ def memory(row: Row) -> Memory:
         created_at=created,
         updated_at=moment(row.get("updated_at")),
         content_hash=content_hash(content),
-        search_text=search_text(content),
     )
     made.digest = state_digest(made)
     return made

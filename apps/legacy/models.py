@@ -39,6 +39,10 @@ class MigratedUser(models.Model):
     phase = models.CharField(max_length=16, choices=Phase)
     seq = models.BigIntegerField(default=0)
     """The target's clock after the last copy; a higher one means that it was written to since."""
+    source_digest = models.CharField(max_length=64, blank=True, default="")
+    """Of the old rows that were copied last."""
+    target_digest = models.CharField(max_length=64, blank=True, default="")
+    """Of the target when it was last verified."""
     rows = models.BigIntegerField(default=0)
     attempts = models.IntegerField(default=0)
     last_error = models.TextField(blank=True, default="")
@@ -50,3 +54,21 @@ class MigratedUser(models.Model):
 
     def __str__(self) -> str:
         return self.user_id
+
+
+class Work(models.Model):
+    """One user's part of a phase that a command has given to the workers; gone when the command has read it."""
+
+    run = models.CharField(max_length=32)
+    migration = models.ForeignKey(Migration, on_delete=models.CASCADE)
+    user_id = BytewiseField(max_length=64)
+    phase = models.CharField(max_length=16)
+    options = models.JSONField()
+    outcome = models.JSONField(null=True)
+
+    class Meta:
+        db_table = "mem_migration_work"
+        indexes = (models.Index(fields=["run"], name="migration_work_run"),)
+
+    def __str__(self) -> str:
+        return f"{self.phase} {self.user_id}"

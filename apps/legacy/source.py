@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from apps.legacy.checksum import mysql_sum, sqlite_sum, teach
 from config.env import Database, database
 from memoria.errors import Invalid
 from memoria.naming import quoted_identifier
@@ -62,6 +63,7 @@ class Source(Protocol):
     """An open old database. Not shared between threads."""
 
     label: str
+    is_mysql: bool
 
     def tables(self) -> dict[str, list[str]]:
         """Tables and their columns."""
@@ -71,24 +73,35 @@ class Source(Protocol):
         """Rows as dictionaries, a batch at a time, streamed."""
         ...
 
+    def size_bytes(self) -> int: ...
+
     def name(self, identifier: str) -> str: ...
 
     def bytewise(self, column: str) -> str:
         """The column compared byte by byte, whatever its collation."""
         ...
 
+    def checksum(self, columns: Sequence[str]) -> str:
+        """An aggregate over rows that does not depend on their order: any changed value changes it. `columns` may be
+        qualified, and are quoted here."""
+        ...
+
     def close(self) -> None: ...
 
 
 class SqliteSource:
+    is_mysql = False
+
     def __init__(self, path: str) -> None:
         if not Path(path).is_file():
             raise Invalid(f"the old database {path} does not exist")
-        self.label = f"sqlite:{Path(path).resolve()}"[-255:]
+        self._path = Path(path).resolve()
+        self.label = f"sqlite:{self._path}"[-255:]
         self._connection = sqlite3.connect(
-            f"file:{quote(str(Path(path).resolve()))}?mode=ro", uri=True, timeout=30, check_same_thread=False
+            f"file:{quote(str(self._path))}?mode=ro", uri=True, timeout=30, check_same_thread=False
         )
         self._connection.execute("PRAGMA query_only = ON")
+        teach(self._connection)
         self._connection.row_factory = sqlite3.Row
 
     def tables(self) -> dict[str, list[str]]:
@@ -105,17 +118,28 @@ class SqliteSource:
             while found := cursor.fetchmany(BATCH):
                 yield [dict(row) for row in found]
 
+    def size_bytes(self) -> int:
+        return self._path.stat().st_size
+
     def name(self, identifier: str) -> str:
         return quoted_identifier(identifier, '"')
 
     def bytewise(self, column: str) -> str:
-        return f"{self.name(column)} COLLATE BINARY"
+        return f"{self._qualified(column)} COLLATE BINARY"
+
+    def checksum(self, columns: Sequence[str]) -> str:
+        return sqlite_sum([self._qualified(column) for column in columns])
+
+    def _qualified(self, column: str) -> str:
+        return ".".join(map(self.name, column.split(".")))
 
     def close(self) -> None:
         self._connection.close()
 
 
 class MysqlSource:
+    is_mysql = True
+
     def __init__(self, place: Database) -> None:
         import MySQLdb
         from MySQLdb.cursors import SSDictCursor
@@ -167,11 +191,21 @@ class MysqlSource:
             while found := cursor.fetchmany(BATCH):
                 yield list(found)
 
+    def size_bytes(self) -> int:
+        sizes = "SELECT SUM(data_length) AS n FROM information_schema.tables WHERE table_schema = %s"
+        return sum(int(row["n"] or 0) for batch in self.rows(sizes, [self._schema]) for row in batch)
+
     def name(self, identifier: str) -> str:
         return quoted_identifier(identifier, "`")
 
     def bytewise(self, column: str) -> str:
-        return f"BINARY {self.name(column)}"
+        return f"BINARY {self._qualified(column)}"
+
+    def checksum(self, columns: Sequence[str]) -> str:
+        return mysql_sum([self._qualified(column) for column in columns])
+
+    def _qualified(self, column: str) -> str:
+        return ".".join(map(self.name, column.split(".")))
 
     def close(self) -> None:
         self._connection.close()
@@ -203,8 +237,22 @@ def user_rows(source: Source, tables: dict[str, list[str]], table: str, user_id:
     columns = [name for name in COLUMNS[known].split() if name in tables[table]]
     listed = ", ".join(map(source.name, columns))
     where = f"{source.name('user_id')} = %s AND {source.bytewise('user_id')} = %s"
-    parameters: list[Any] = [user_id, user_id.encode() if isinstance(source, MysqlSource) else user_id]
+    parameters: list[Any] = [user_id, user_id.encode() if source.is_mysql else user_id]
     yield from source.rows(f"SELECT {listed} FROM {source.name(table)} WHERE {where}", parameters)
+
+
+def live_branches(source: Source, tables: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """(owner, table) of every branch in use whose table is there."""
+    if "mem_branches" not in tables:
+        return []
+    listed = "SELECT user_id, name, table_name, status FROM mem_branches"
+    found = []
+    for batch in source.rows(listed):
+        for row in batch:
+            owner, table = as_text(row["user_id"]), as_text(row["table_name"]) or ""
+            if row["status"] == "active" and row["name"] != "main" and owner is not None and table in tables:
+                found.append((owner, table))
+    return sorted(found)
 
 
 def stats_rows(source: Source, tables: dict[str, list[str]], ids: Sequence[str]) -> Iterator[list[Row]]:

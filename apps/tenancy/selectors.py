@@ -72,6 +72,11 @@ def active_user_ids() -> list[str]:
     return list(rows.values_list("user_id", flat=True))
 
 
+def database_names() -> dict[str, str]:
+    """The database of every user in the registry, whatever its state."""
+    return dict(UserDatabase.objects.values_list("user_id", "db_name"))
+
+
 def users_embedded_otherwise(*, model: str) -> list[str]:
     """Ids of active users some of whose texts may have no vector of this model, in a stable order."""
     rows = UserDatabase.objects.filter(status=State.ACTIVE).exclude(embedding_model=model).order_by("user_id")

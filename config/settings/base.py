@@ -153,6 +153,10 @@ MEMORIA_EMBEDDING_TIMEOUT_SECONDS = number("MEMORIA_EMBEDDING_TIMEOUT_SECONDS", 
 # in the database.
 MEMORIA_CORPUS_MEGABYTES = number("MEMORIA_CORPUS_MEGABYTES", default=512, low=1, high=1_000_000)
 
+# --- An earlier server's shared database, for `manage.py migrate_legacy` and the workers that help it ---
+
+MEMORIA_LEGACY_URL = read_secret("MEMORIA_LEGACY_URL")
+
 # --- Language model: without a key everything works that needs none ---
 
 MEMORIA_LLM_API_KEY = read_secret("MEMORIA_LLM_API_KEY", "LLM_API_KEY")

@@ -5,7 +5,7 @@ killed run has written is found equal by the next.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -43,6 +43,7 @@ from apps.tenancy.services.provision import user_provision
 from apps.versioning.models import Branch, Kind, Snapshot, Status, UserState
 from memoria.entities import Found, LinkSource, entities
 from memoria.errors import Conflict
+from memoria.search_text import search_text
 
 ATTEMPTS = 4
 ACTOR = "migration"
@@ -57,8 +58,9 @@ class Copied:
     user_id: str
     read: int = 0
     written: int = 0
+    is_unchanged: bool = False
+    """Nothing was read: the old rows are those of the last copy."""
     removed: int = 0
-    foreign: int = 0
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
     error: str | None = None
@@ -96,17 +98,30 @@ def user_copy(
     migration_id: int,
     user_id: str,
     vectors: Vectors | None,
+    digest: str = "",
     tick: Callable[[int], None] = lambda rows: None,
 ) -> Copied:
     """Bring one user's database in line with the source. Safe to repeat.
+
+    `digest` is that of the old rows, made before this; "" where it is not known.
 
     Raises Conflict where the target is in service, not ours, or was written to since.
     """
     started = time.monotonic()
     target_create(migration_id=migration_id, user_id=user_id)
     row = MigratedUser.objects.filter(pk=user_id)
-    row.update(phase=Phase.COPYING, attempts=F("attempts") + 1, last_error="", updated_at=timezone.now())
     result = Copied(user_id)
+    if digest and row.filter(phase__in=(Phase.COPIED, Phase.VERIFIED), source_digest=digest).exists():
+        result.is_unchanged = True
+        return result
+    row.update(
+        phase=Phase.COPYING,
+        attempts=F("attempts") + 1,
+        source_digest="",
+        target_digest="",
+        last_error="",
+        updated_at=timezone.now(),
+    )
     found = registration_find(user_id=user_id)
     assert found is not None
     with user_database(registration_route(found)) as alias:
@@ -118,7 +133,7 @@ def user_copy(
         embedding_model="",
         embedding_dim=vectors.dim if vectors else 0,
     )
-    row.update(phase=Phase.COPIED, rows=result.read, seq=seq, updated_at=timezone.now())
+    row.update(phase=Phase.COPIED, rows=result.read, seq=seq, source_digest=digest, updated_at=timezone.now())
     result.seconds = time.monotonic() - started
     return result
 
@@ -207,11 +222,14 @@ class _Copy:
                 changed = [r.memory_id for r in rows if r.memory_id in there]
                 Memory.objects.filter(memory_id__in=changed).delete()
                 MemoryEntityLink.objects.filter(memory_id__in=changed).delete()
-            sql.insert(rows)
-            self._link_by_rules(rows)
+            self._insert(rows)
             self.result.written += len(rows)
 
-    def _link_by_rules(self, rows: Iterable[MemoryColumns]) -> None:
+    def _insert(self, rows: Sequence[MemoryColumns]) -> None:
+        """Write rows that are new here, with what is derived from their texts."""
+        for row in rows:
+            row.search_text = search_text(row.content)
+        sql.insert(rows)
         found = {row.memory_id: entities(row.content) for row in rows}
         memories_link(found=found, source=LinkSource.RULES, now=self.now)
 
@@ -290,8 +308,7 @@ class _Copy:
                 with user_atomic():
                     self._attach(made)
                     rows = [row for memory, _ in made if (row := fork.own(memory)) is not None]
-                    sql.insert(rows)
-                    self._link_by_rules(rows)
+                    self._insert(rows)
 
             self._retried(write)
         missing = [i for i, row in fork.main.items() if row[1] <= fork.fork_seq and i not in seen]

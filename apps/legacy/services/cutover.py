@@ -82,7 +82,7 @@ def _move(
     with transaction.atomic():
         for user_id in user_ids:
             rows = MigratedUser.objects.filter(pk=user_id, migration=migration, phase=phases[0])
-            if rows.update(phase=phases[1], updated_at=now):
+            if rows.update(phase=phases[1], source_digest="", target_digest="", updated_at=now):
                 moved += UserDatabase.objects.filter(pk=user_id, status=states[0]).update(
                     status=states[1], epoch=F("epoch") + 1, updated_at=now
                 )

@@ -27,13 +27,7 @@ def leased(source: str) -> Iterator[Migration]:
     Migration.objects.get_or_create(source=source, defaults={"started_at": now})
     found = Migration.objects.get(source=source)
     me = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
-    if (
-        found.lease_holder
-        and found.lease_until
-        and found.lease_until > now
-        and not _is_dead(found.lease_holder)
-    ):
-        raise Conflict(f"another migration of this database is running ({found.lease_holder})")
+    refuse_running(source)
     claim = Migration.objects.filter(
         pk=found.pk, lease_holder=found.lease_holder, lease_until=found.lease_until
     )
@@ -49,6 +43,15 @@ def leased(source: str) -> Iterator[Migration]:
         stop.set()
         beat.join()
         mine.update(lease_holder="", lease_until=None)
+
+
+def refuse_running(source: str) -> None:
+    """Raises Conflict while a live process holds the migration of this source."""
+    found = Migration.objects.filter(source=source).first()
+    if found is None or not found.lease_holder or found.lease_until is None:
+        return
+    if found.lease_until > timezone.now() and not _is_dead(found.lease_holder):
+        raise Conflict(f"another migration of this database is running ({found.lease_holder})")
 
 
 def _renew(mine, stop: threading.Event) -> None:  # type: ignore[no-untyped-def]

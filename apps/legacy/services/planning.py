@@ -21,7 +21,8 @@ from apps.legacy.source import (
     fingerprint,
 )
 from apps.memories.embedding import embedder
-from apps.tenancy.selectors import registration_find
+from apps.tenancy.selectors import database_names
+from apps.tenancy.servers import server, server_names
 from memoria.errors import Invalid, MemoriaError
 from memoria.naming import SQL_IDENTIFIER, checked_user_id
 
@@ -36,7 +37,9 @@ class Plan:
     tables: dict[str, list[str]]
     users: dict[str, dict[str, int]] = field(default_factory=dict)
     """Rows per table, by user; the largest first."""
-    branches: dict[str, int] = field(default_factory=dict)
+    branches: dict[str, list[tuple[str, str, int]]] = field(default_factory=dict)
+    """Name, table and the owner's rows of each user's branches."""
+    active_branches: dict[str, str] = field(default_factory=dict)
     snapshots: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
@@ -62,6 +65,7 @@ def plan_make(*, source: Source, only: list[str], strict: bool = False, keep_vec
         _branches(plan, source)
         _targets(plan)
         _vectors(plan, source, keep_vectors)
+        _room(plan, source)
         plan.fingerprint = fingerprint(source, tables)
     if _is_this_database(source):
         plan.gaps.append(
@@ -131,24 +135,58 @@ def _branches(plan: Plan, source: Source) -> None:
             elif table not in plan.tables:
                 plan.gaps.append(f"table {table} of branch {row['name']!r} of {user_id!r} is missing")
             else:
-                plan.branches[user_id] = plan.branches.get(user_id, 0) + 1
+                own, foreign = _branch_rows(source, table, user_id)
+                plan.branches.setdefault(user_id, []).append((str(row["name"]), table, own))
+                if foreign:
+                    plan.warnings.append(
+                        f"branch {row['name']!r} of {user_id!r} holds {foreign} rows of other users:"
+                        " they are left out"
+                    )
     if "mem_snapshots" in plan.tables:
         sql = "SELECT user_id, COUNT(*) AS n FROM mem_snapshots WHERE status = 'active' GROUP BY user_id"
         for batch in source.rows(sql):
             plan.snapshots.update({str(as_text(r["user_id"])): int(r["n"]) for r in batch})
+    if "mem_user_state" in plan.tables:
+        for batch in source.rows("SELECT user_id, active_branch FROM mem_user_state"):
+            plan.active_branches |= {
+                str(as_text(r["user_id"])): as_text(r["active_branch"]) or "main" for r in batch
+            }
     if total := sum(plan.snapshots.get(user_id, 0) for user_id in plan.users):
         plan.warnings.append(
             f"{total} snapshots of the old engine cannot be read; they are listed, not moved"
         )
 
 
+def _branch_rows(source: Source, table: str, user_id: str) -> tuple[int, int]:
+    """The owner's rows, and those of others: the old server cloned everybody's into a branch."""
+    counts = f"SELECT COUNT(*) AS n, SUM({source.bytewise('user_id')} = %s) AS own FROM {source.name(table)}"
+    for batch in source.rows(counts, [user_id.encode() if source.is_mysql else user_id]):
+        own = int(batch[0]["own"] or 0)
+        return own, int(batch[0]["n"]) - own
+    return 0, 0
+
+
 def _targets(plan: Plan) -> None:
+    phases = dict(MigratedUser.objects.values_list("user_id", "phase"))
+    names = database_names()
     for user_id in plan.users:
-        ours = MigratedUser.objects.filter(pk=user_id).values_list("phase", flat=True).first()
-        if ours == Phase.ACTIVE:
+        if phases.get(user_id) == Phase.ACTIVE:
             plan.gaps.append(f"user {user_id!r} has been migrated and is in service here")
-        elif ours is None and (found := registration_find(user_id=user_id)) is not None:
-            plan.gaps.append(f"user {user_id!r} has a database here already ({found.db_name})")
+        elif user_id not in phases and user_id in names:
+            plan.gaps.append(f"user {user_id!r} has a database here already ({names[user_id]})")
+
+
+def _room(plan: Plan, source: Source) -> None:
+    """Whether this account may make the databases, and whether they fit."""
+    needed = source.size_bytes()
+    for name in server_names():
+        place = server(name)
+        if not place.may_create():
+            plan.gaps.append(f"the account of user server {name!r} may not create databases named mem_u_…")
+        if (free := place.free_bytes()) is not None and free < needed:
+            plan.gaps.append(
+                f"user server {name!r} has {free / 2**30:.1f} GiB free; the old database has {needed / 2**30:.1f} GiB"
+            )
 
 
 def _vectors(plan: Plan, source: Source, keep: bool) -> None:

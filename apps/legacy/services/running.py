@@ -1,82 +1,161 @@
-"""A phase over all users: several at once, the largest first, a failing one never in the others' way."""
+"""A phase over all users: several processes, the largest users first, a failing one never in the others' way."""
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from typing import Any
 
-from django.db import connection
+from django.db import OperationalError
 from django.utils import timezone
 
-from apps.legacy.models import MigratedUser, Migration, Phase
-from apps.legacy.services.copying import Copied, user_copy
-from apps.legacy.services.planning import Plan
-from apps.legacy.services.verifying import Verified, user_verify
+from apps.legacy.models import MigratedUser, Phase
+from apps.legacy.services import progress
+from apps.legacy.services.copying import Copied, Vectors, user_copy
+from apps.legacy.services.verifying import Verified, user_is_unchanged, user_verify
 from apps.legacy.source import open_source
 from memoria.errors import MemoriaError
 
+ATTEMPTS = 5
+POLL_SECONDS = 0.25
 
-def copy_all(
-    *, url: str, plan: Plan, migration: Migration, concurrency: int, tick: Callable[[int], None]
-) -> Iterator[Copied]:
-    """Copy every user of the plan. Failures are in the results and in the ledger."""
 
-    def work(user_id: str) -> Copied:
-        source = open_source(url)
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every user's work needs to know; goes to other processes, so it holds no connection."""
+
+    url: str
+    migration_id: int
+    tables: dict[str, list[str]]
+    vectors: Vectors | None
+    digests: dict[str, str]
+    """Of each user's old rows, made before the work began."""
+
+
+def user_copied(job: Job, user_id: str, tick: Callable[[int], None]) -> Copied:
+    """Copy one user; a lost connection costs what was not yet written, which the next attempt brings."""
+    for attempt in range(ATTEMPTS):
         try:
-            return user_copy(
-                source=source,
-                tables=plan.tables,
-                migration_id=migration.pk,
-                user_id=user_id,
-                vectors=plan.vectors,
-                tick=tick,
-            )
+            source = open_source(job.url)
+            try:
+                return user_copy(
+                    source=source,
+                    tables=job.tables,
+                    migration_id=job.migration_id,
+                    user_id=user_id,
+                    vectors=job.vectors,
+                    digest=job.digests.get(user_id, ""),
+                    tick=tick,
+                )
+            finally:
+                source.close()
         except Exception as error:  # whatever is wrong with one user must not keep the others waiting
+            if _is_lost_connection(error) and attempt < ATTEMPTS - 1:
+                time.sleep(0.5 * 2**attempt)
+                continue
             reason = _reason(error)
             MigratedUser.objects.filter(pk=user_id).update(last_error=reason, updated_at=timezone.now())
             return Copied(user_id, error=reason)
-        finally:
-            source.close()
-
-    yield from _each(work, plan.users, concurrency)
+    raise AssertionError
 
 
-def verify_all(*, url: str, plan: Plan, migration: Migration, concurrency: int) -> Iterator[Verified]:
-    """Compare every user of the plan with the source; the ledger says who passed."""
-
-    def work(user_id: str) -> Verified:
-        source = open_source(url)
+def user_verified(job: Job, user_id: str, *, again: bool) -> Verified:
+    """Compare one user with the source, and note in the ledger how that went. Unless `again`, who was found equal and
+    has not changed on either side since is not read.
+    """
+    digest = job.digests.get(user_id, "")
+    try:
+        if not again and user_is_unchanged(user_id=user_id, source_digest=digest):
+            return Verified(user_id, is_unchanged=True)
+        source = open_source(job.url)
         try:
-            result = user_verify(source=source, tables=plan.tables, user_id=user_id, vectors=plan.vectors)
-        except Exception as error:  # counted as a mismatch: nothing is proven
-            result = Verified(user_id, mismatches=[_reason(error)])
+            result = user_verify(source=source, tables=job.tables, user_id=user_id, vectors=job.vectors)
         finally:
             source.close()
-        rows = MigratedUser.objects.filter(pk=user_id, migration=migration)
-        rows = rows.filter(phase__in=(Phase.COPIED, Phase.VERIFIED))
-        rows.update(phase=Phase.COPIED if result.mismatches else Phase.VERIFIED, updated_at=timezone.now())
-        return result
+    except Exception as error:  # counted as a mismatch: nothing is proven
+        result = Verified(user_id, mismatches=[_reason(error)])
+    row = MigratedUser.objects.filter(pk=user_id, migration_id=job.migration_id)
+    if result.mismatches and row.exclude(source_digest=digest).exists():
+        result.mismatches = [
+            f"{mismatch} (the old rows have changed since they were copied: copy again)"
+            for mismatch in result.mismatches
+        ]
+    row.filter(phase__in=(Phase.COPIED, Phase.VERIFIED)).update(
+        phase=Phase.COPIED if result.mismatches else Phase.VERIFIED,
+        target_digest="" if result.mismatches else result.target_digest,
+        updated_at=timezone.now(),
+    )
+    return result
 
-    yield from _each(work, plan.users, concurrency)
+
+def copy_all(
+    *, job: Job, user_ids: list[str], processes: int, tick: Callable[[int], None]
+) -> Iterator[Copied]:
+    """Copy these users. Failures are in the results and in the ledger."""
+    yield from _each(_copy_here, job, user_ids, processes, tick)
 
 
-def _each(work: Callable[[str], Any], user_ids: Iterable[str], concurrency: int) -> Iterator[Any]:
-    if concurrency <= 1:
+def verify_all(*, job: Job, user_ids: list[str], processes: int, again: bool) -> Iterator[Verified]:
+    """Compare these users with the source; the ledger says who passed."""
+    yield from _each(_verify_again if again else _verify_changed, job, user_ids, processes, lambda rows: None)
+
+
+def _copy_here(job: Job, user_id: str) -> Copied:
+    return user_copied(job, user_id, progress.count)
+
+
+def _verify_again(job: Job, user_id: str) -> Verified:
+    return user_verified(job, user_id, again=True)
+
+
+def _verify_changed(job: Job, user_id: str) -> Verified:
+    return user_verified(job, user_id, again=False)
+
+
+def _each(
+    work: Callable[[Job, str], Any],
+    job: Job,
+    user_ids: list[str],
+    processes: int,
+    tick: Callable[[int], None],
+) -> Iterator[Any]:
+    context = get_context("spawn")  # a forked child would share the parent's open connections
+    counter = progress.counter(context)
+    shown = 0
+    processes = min(processes, len(user_ids))
+    if processes <= 1:
+        progress.start(counter)
         for user_id in user_ids:
-            yield work(user_id)
+            result = work(job, user_id)
+            tick(counter.value - shown)
+            shown = counter.value
+            yield result
         return
+    with ProcessPoolExecutor(
+        processes, mp_context=context, initializer=progress.start_process, initargs=(counter,)
+    ) as pool:
+        waiting = {pool.submit(work, job, user_id) for user_id in user_ids}
+        while waiting:
+            done, waiting = wait(waiting, POLL_SECONDS, FIRST_COMPLETED)
+            tick(counter.value - shown)
+            shown = counter.value
+            for future in done:
+                yield future.result()
 
-    def closing(user_id: str) -> Any:
-        try:
-            return work(user_id)
-        finally:
-            connection.close()
 
-    with ThreadPoolExecutor(concurrency) as pool:
-        for future in as_completed([pool.submit(closing, user_id) for user_id in user_ids]):
-            yield future.result()
+def _is_lost_connection(error: Exception) -> bool:
+    """Also the driver's own errors, which reading the source raises: 2006 and 2013 say that the server went away."""
+    return isinstance(error, OperationalError) or (
+        bool(error.args) and error.args[0] in (2006, 2013) and type(error).__module__.startswith("MySQLdb")
+    )
 
 
 def _reason(error: Exception) -> str:
     text = str(error) if isinstance(error, MemoriaError) else f"{type(error).__name__}: {error}"
     return text[:300]
+
+
+def outcome(result: Copied | Verified) -> dict[str, Any]:
+    """A result as the report and the ledger hold it."""
+    return asdict(result)

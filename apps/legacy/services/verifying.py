@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from apps.legacy.models import MigratedUser, Phase
 from apps.legacy.services.copying import Vectors
+from apps.legacy.services.digests import target_digest
 from apps.legacy.source import Row, Source, stats_rows, user_rows
 from apps.memories.models import OPEN
 from apps.tenancy import sql
@@ -24,6 +26,11 @@ _TEXTS = (
     "memory_id user_id author_id subject_id session_id memory_type content trust_tier superseded_by".split()
 )
 _TIMES = ("observed_at", "created_at", "updated_at")
+_COLUMNS = ", ".join(
+    f"m.{name}"
+    for name in (*_TEXTS, "initial_confidence", "is_active", "source_event_ids", "extra_metadata", *_TIMES)
+)
+_VECTORS = "LEFT JOIN mem_embeddings e ON e.id = m.embedding_id"
 
 
 @dataclass
@@ -50,6 +57,9 @@ class Verified:
     tables: dict[str, tuple[str, str]] = field(default_factory=dict)
     """`rows:checksum` of source and target."""
     mismatches: list[str] = field(default_factory=list)
+    target_digest: str = ""
+    is_unchanged: bool = False
+    """Nothing was compared: neither side has changed since the last comparison."""
 
 
 def user_verify(
@@ -67,7 +77,18 @@ def user_verify(
         check.branches()
         check.around()
         check.references()
+        result.target_digest = target_digest()
     return result
+
+
+def user_is_unchanged(*, user_id: str, source_digest: str) -> bool:
+    """Whether both sides are still what they were when they were found equal."""
+    row = MigratedUser.objects.filter(pk=user_id, phase=Phase.VERIFIED, source_digest=source_digest).first()
+    found = registration_find(user_id=user_id)
+    if row is None or found is None or not (source_digest and row.target_digest):
+        return False
+    with user_database(registration_route(found)):
+        return target_digest() == row.target_digest
 
 
 class _Check:
@@ -84,9 +105,10 @@ class _Check:
         self.ids: set[str] = set()
 
     def memories(self) -> None:
-        columns = ", ".join(f"m.{name}" for name in _target_columns())
-        joined = f"SELECT {columns}, e.vector FROM mem_memories m LEFT JOIN mem_embeddings e ON e.id = m.embedding_id"
-        self._compare("mem_memories", self._old("mem_memories"), map(self._new_memory, _read(joined)))
+        joined = f"SELECT m.id, {_COLUMNS}, e.vector FROM mem_memories m {_VECTORS} WHERE 1 = 1"
+        self._compare(
+            "mem_memories", self._old("mem_memories"), map(self._new_memory, _pages(joined, "m.id"))
+        )
 
     def branches(self) -> None:
         """Each branch as its reader sees it: its own rows, and main's of its fork that it has not touched."""
@@ -107,17 +129,18 @@ class _Check:
         )
         if set(here) != set(live):
             self.result.mismatches.append(f"mem_branches: {sorted(live)} there, {sorted(here)} here")
-        columns = ", ".join(f"m.{name}" for name in _target_columns())
         for name in sorted(set(here) & set(live)):
-            own = _read(
-                f"SELECT {columns}, e.vector FROM mem_revisions m LEFT JOIN mem_embeddings e ON e.id = m.embedding_id"
+            own = _pages(
+                f"SELECT m.id, {_COLUMNS}, e.vector FROM mem_revisions m {_VECTORS}"
                 " WHERE m.branch_id = %s AND m.died = %s AND m.absent = 0",
+                "m.id",
                 [here[name], OPEN],
             )
-            inherited = _read(
-                f"SELECT {columns}, e.vector FROM mem_memories m LEFT JOIN mem_embeddings e ON e.id = m.embedding_id"
+            inherited = _pages(
+                f"SELECT m.id, {_COLUMNS}, e.vector FROM mem_memories m {_VECTORS}"
                 " JOIN mem_branches b ON b.id = %s WHERE m.born <= b.fork_seq AND NOT EXISTS (SELECT 1"
                 " FROM mem_revisions o WHERE o.branch_id = b.id AND o.memory_id = m.memory_id AND o.died = %s)",
+                "m.id",
                 [here[name], OPEN],
             )
             seen = (self._new_memory(row) for rows in (own, inherited) for row in rows)
@@ -142,9 +165,10 @@ class _Check:
             ),
             (
                 [r[0], r[1], r[2], _json(r[3]), r[4], r[5], _time(r[6], True), r[7]]
-                for r in _read(
-                    "SELECT edit_id, memory_id, operation, payload, reason, snapshot_before, created_at, created_by"
-                    " FROM mem_edit_log"
+                for r in _pages(
+                    "SELECT edit_id, edit_id, memory_id, operation, payload, reason, snapshot_before, created_at,"
+                    " created_by FROM mem_edit_log WHERE 1 = 1",
+                    "edit_id",
                 )
             ),
         )
@@ -156,8 +180,10 @@ class _Check:
             ),
             (
                 [*r[:4], _time(r[4], True)]
-                for r in _read(
-                    "SELECT feedback_id, memory_id, `signal`, context, created_at FROM mem_retrieval_feedback"
+                for r in _pages(
+                    "SELECT feedback_id, feedback_id, memory_id, `signal`, context, created_at"
+                    " FROM mem_retrieval_feedback WHERE 1 = 1",
+                    "feedback_id",
                 )
             ),
         )
@@ -169,7 +195,7 @@ class _Check:
             ),
             (
                 list(map(float, r))
-                for r in _read(
+                for r in sql.query(
                     "SELECT feedback_weight, temporal_decay_hours, confidence_weight FROM mem_user_retrieval_params"
                 )
             ),
@@ -177,7 +203,7 @@ class _Check:
         self._compare(
             "mem_user_state",
             ([r["user_id"], r["active_branch"] or "main"] for r in self._rows("mem_user_state")),
-            (list(r) for r in _read("SELECT user_id, active_branch FROM mem_user_state")),
+            (list(r) for r in sql.query("SELECT user_id, active_branch FROM mem_user_state")),
         )
         counts = "access_count feedback_useful feedback_irrelevant feedback_outdated feedback_wrong".split()
         stats = stats_rows(self.source, self.tables, sorted(self.ids))
@@ -191,8 +217,10 @@ class _Check:
             ),
             (
                 [r[0], *map(int, r[1:6]), *map(_time, r[6:])]
-                for r in _read(
-                    f"SELECT memory_id, {', '.join(counts)}, {', '.join(times)} FROM mem_memories_stats"
+                for r in _pages(
+                    f"SELECT memory_id, memory_id, {', '.join(counts)}, {', '.join(times)}"
+                    " FROM mem_memories_stats WHERE 1 = 1",
+                    "memory_id",
                 )
             ),
         )
@@ -290,12 +318,19 @@ class _Check:
             self.result.mismatches.append(f"{table}: the contents differ")
 
 
-def _target_columns() -> list[str]:
-    return [*_TEXTS, "initial_confidence", "is_active", "source_event_ids", "extra_metadata", *_TIMES]
-
-
-def _read(statement: str, parameters: Iterable[Any] = ()) -> Iterator[tuple[Any, ...]]:
-    yield from sql.query(statement, list(parameters))
+def _pages(
+    statement: str, key: str, parameters: Iterable[Any] = (), size: int = 2_000
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a statement without its first column, `key`, by which it is read a page at a time: a user may have
+    more rows than memory."""
+    last: list[Any] = []
+    while True:
+        beyond = f" AND {key} > %s" if last else ""
+        page = sql.query(f"{statement}{beyond} ORDER BY {key} LIMIT {size}", [*parameters, *last])
+        yield from (row[1:] for row in page)
+        if len(page) < size:
+            return
+        last = [page[-1][0]]
 
 
 def _time(value: Any, required: bool = False) -> str | None:

@@ -74,3 +74,11 @@ class UserServer:
     def size_bytes(self, database: str) -> int | None:
         """Bytes on disk; None where there is no database."""
         raise NotImplementedError
+
+    def may_create(self) -> bool:
+        """Whether our account may make user databases here."""
+        raise NotImplementedError
+
+    def free_bytes(self) -> int | None:
+        """Room for more; None where only the server knows."""
+        return None

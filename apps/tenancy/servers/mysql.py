@@ -3,6 +3,7 @@
 Imported only where such a server is configured, because mysqlclient needs a compiler to install.
 """
 
+import re
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -263,3 +264,17 @@ class MysqlServer(UserServer):
             )
             (size,) = cursor.fetchone()
         return int(size) if size is not None else None
+
+    def may_create(self) -> bool:
+        with self._cursor() as cursor:
+            cursor.execute("SHOW GRANTS")
+            return any(_grants_creation(grant) for (grant,) in cursor.fetchall())
+
+
+def _grants_creation(grant: str) -> bool:
+    """Whether a line of SHOW GRANTS lets its holder create databases named mem_u_…, everywhere or by a pattern."""
+    found = re.match(r"GRANT (?P<rights>.+?) ON (?P<where>\S+)\.\* TO ", grant)
+    if found is None or not re.search(r"\b(ALL PRIVILEGES|CREATE)\b(?! \w)", found["rights"]):
+        return False
+    where = found["where"].strip("`'\"").replace("\\", "")
+    return where == "*" or (where.endswith("%") and "mem_u_".startswith(where[:-1]))

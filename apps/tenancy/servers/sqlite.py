@@ -148,3 +148,13 @@ class SqliteServer(UserServer):
             return None
         files = (path.with_name(path.name + suffix) for suffix in ("", "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
+
+    def may_create(self) -> bool:
+        return os.access(self._existing(), os.W_OK | os.X_OK)
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self._existing()).free
+
+    def _existing(self) -> Path:
+        """The directory, or the nearest one above it where it has not been made yet."""
+        return next(folder for folder in (self.directory, *self.directory.parents) if folder.exists())

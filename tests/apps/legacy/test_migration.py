@@ -9,122 +9,13 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import pytest
 
 from apps.legacy.made import Writer, memory_row, raw_key, user_names
 from tests import engine
-from tests.running import ROOT, RunningServer, start_server
-from tests.servers import MariaDB, start_mariadb
+from tests.apps.legacy.deployment import USERS, Deployment, contents
+from tests.running import ROOT
 
-USERS, MEMORIES = 11, 30
 KILLS = int(os.environ.get("MEMORIA_TEST_KILLS", "6"))
-
-
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[MariaDB]:
-    if engine.SERVER is not None:
-        yield engine.SERVER
-        return
-    server = start_mariadb()
-    yield server
-    server.stop()
-
-
-@dataclass
-class Deployment:
-    """An old database and an empty new installation."""
-
-    old: str
-    environment: dict[str, str]
-    folder: Path
-    database_url: str | None
-
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True)
-
-    def migrate(self, phase: str, *options: str, code: int = 0) -> str:
-        done = self.run("migrate_legacy", phase, "--legacy-url", self.old, *options)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def cutover(self, code: int = 0) -> str:
-        return self.migrate("cutover", "--yes", "--quiet-seconds", "0.1", code=code)
-
-    def write(self, *statements: str) -> None:
-        writer = Writer(self.old)
-        for statement in statements:
-            writer.execute(statement)
-        writer.commit()
-        writer.close()
-
-    def old_rows(self, sql: str) -> list[tuple[Any, ...]]:
-        writer = Writer(self.old)
-        try:
-            return [
-                tuple(v.decode() if isinstance(v, bytes) else v for v in row) for row in writer.execute(sql)
-            ]
-        finally:
-            writer.close()
-
-    def serve(self) -> RunningServer:
-        return start_server(
-            self.folder / "data",
-            database_url=self.database_url,
-            EMBEDDING_DIM=64,
-            MEMORIA_REEMBED_SECONDS=86400,
-        )
-
-
-@pytest.fixture(params=["sqlite", "mariadb"])
-def deployment(request: pytest.FixtureRequest, tmp_path: Path, mariadb: MariaDB) -> Iterator[Deployment]:
-    name = f"t{uuid.uuid4().hex[:10]}"
-    old = f"sqlite:///{tmp_path / 'old.db'}" if request.param == "sqlite" else mariadb.url(f"old_{name}")
-    url, before = None, _user_databases()
-    if engine.SERVER is not None:
-        engine.SERVER.execute(f"CREATE DATABASE new_{name}")
-        url = engine.SERVER.url(f"new_{name}")
-    (tmp_path / "data").mkdir()
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MEMORIA_", "EMBEDDING_", "DJANGO_"))}
-    environment = {
-        **kept,
-        "MEMORIA_DATA_DIR": str(tmp_path / "data"),
-        "MASTER_KEY": "legacy-master-key-0123456789",
-        "EMBEDDING_PROVIDER": "hash",
-        "EMBEDDING_DIM": "64",
-        **({"MEMORIA_DATABASE_URL": url} if url else {}),
-    }
-    made = Deployment(old, environment, tmp_path, url)
-    assert made.run("migrate", "-v0").returncode == 0
-    size = ["--users", str(USERS), "--memories", str(MEMORIES), "--dim", "64"]
-    done = made.run("make_legacy", "--url", old, *size)
-    assert done.returncode == 0, done.stderr
-    yield made
-    for database in _user_databases() - before:  # the same users in every test: their names would run out
-        assert engine.SERVER is not None
-        engine.SERVER.execute(f"DROP DATABASE {database}")
-
-
-def _user_databases() -> set[str]:
-    """Those on the suite's server, but for templates, which other tests go on using."""
-    if engine.SERVER is None:
-        return set()
-    return {
-        name
-        for name in engine.SERVER.execute("SHOW DATABASES").split()
-        if name.startswith("mem_u_") and not name.startswith("mem_u_0000")
-    }
-
-
-def contents(http: Any, **parameters: str) -> Counter[str]:
-    answer = http.get("/v1/memories", params={"limit": "500", **parameters})
-    assert answer.status_code == 200, answer.text
-    return Counter(item["content"] for item in answer.json()["items"])
 
 
 def test_everybody_has_their_memories_branches_and_keys(deployment: Deployment) -> None:

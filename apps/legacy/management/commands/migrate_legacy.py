@@ -1,16 +1,15 @@
 """Move the users of an earlier server's one shared database to databases of their own."""
 
-import json
-import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-import django
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -21,44 +20,60 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
 from apps.legacy.detect import INSTRUCTIONS, is_legacy_control_database
 from apps.legacy.models import MigratedUser, Migration, Phase
+from apps.legacy.services import by_workers, running
 from apps.legacy.services.cutover import activate, control_rows_copy, deactivate
-from apps.legacy.services.ledger import leased
+from apps.legacy.services.digests import source_digests
+from apps.legacy.services.ledger import leased, refuse_running
 from apps.legacy.services.planning import Plan, plan_make
-from apps.legacy.services.running import copy_all, verify_all
+from apps.legacy.services.report import Report
+from apps.legacy.services.running import Job
 from apps.legacy.source import Source, fingerprint, open_source
-from apps.tenancy import schema
 from memoria.errors import Conflict, MemoriaError
 
 REFUSED, PARTIAL, MISMATCH, LOCKED = 3, 4, 5, 6
 PHASES = ("plan", "copy", "verify", "cutover", "rollback", "status")
+# Below this many rows for each, another process costs more to start than it saves.
+ROWS_PER_PROCESS = 20_000
+USERS_SHOWN = 50
 
 
-class _RowsPerSecond(ProgressColumn):
+class _PerSecond(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:,.0f} rows/s")
+        return Text(f"{task.speed or 0:,.0f}/s")
 
 
 class Command(BaseCommand):
     help = (
         "Move users from an old shared database: plan, copy (repeat it to catch up), verify, cutover; rollback. "
-        "The old database is only read. Exit codes: 0 done, 3 refused, 4 some users failed, 5 verification "
-        "mismatch, 6 another migration is running."
+        "The old database is only read.\n"
+        "Example: manage.py migrate_legacy plan --legacy-url mysql://reader:password@host:3306/memoria --strict\n"
+        "Exit codes: 0 done, 3 refused, 4 some users failed (repeat the command), 5 verification mismatch, "
+        "6 another migration of this database is running."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("phase", choices=PHASES)
         parser.add_argument(
-            "--legacy-url", required=True, help="sqlite:///<path> or mysql://user:password@host/name"
+            "--legacy-url",
+            default=settings.MEMORIA_LEGACY_URL,
+            help="sqlite:///<path> or mysql://user:password@host/name (default: MEMORIA_LEGACY_URL)",
         )
         parser.add_argument("--user", action="append", default=[], help="only this user; may be repeated")
         parser.add_argument("--concurrency", type=int, default=4, help="users at once (default 4)")
+        parser.add_argument(
+            "--via",
+            choices=("processes", "celery"),
+            default="processes",
+            help="who works: processes of this command, or Celery's workers (with MEMORIA_LEGACY_URL in theirs)",
+        )
         parser.add_argument("--report-out", type=Path, help="write a JSON report there")
         parser.add_argument(
-            "--strict", action="store_true", help="refuse tables, columns and users not known here"
+            "--strict", action="store_true", help="refuse what is not known here or would not be moved"
         )
         parser.add_argument(
             "--drop-vectors", action="store_true", help="leave old vectors out; texts are embedded anew"
@@ -68,28 +83,20 @@ class Command(BaseCommand):
             "--quiet-seconds",
             type=float,
             default=5,
-            help="cutover: watch the old database this long for writes",
+            help="cutover: watch the old database this long for writes (default 5)",
         )
 
     def handle(self, *, phase: str, **options: Any) -> None:
         self.options = options
         self.console = Console(file=self.stderr, highlight=False)  # type: ignore[arg-type]
-        now = timezone.now()
-        self.report: dict[str, Any] = {
-            "phase": phase,
-            "started_at": now.isoformat(),
-            "versions": {"schema": schema.schema_version(), "django": django.get_version()},
-            "selected_users": [],
-            "users": {},
-            "failed_users": [],
-            "errors": [],
-            "warnings": [],
-            "timings": {},
-        }
+        self.report = Report(phase, options["report_out"])
         try:
-            self._writable()
+            if reason := self.report.refusal():
+                self._refuse([reason])
             if is_legacy_control_database():
                 self._refuse([INSTRUCTIONS])
+            if not options["legacy_url"]:
+                self._refuse(["name the old database: --legacy-url, or MEMORIA_LEGACY_URL"])
             source = open_source(options["legacy_url"])
         except (MemoriaError, ImproperlyConfigured) as error:
             self._refuse([str(error)])
@@ -99,29 +106,26 @@ class Command(BaseCommand):
             self._stop(LOCKED, [str(error)])
         finally:
             source.close()
-            self._write_report()
+            self.report.write()
 
     # --- phases ---
 
     def _plan(self, source: Source) -> None:
-        plan = self._made_plan(source)
+        refuse_running(source.label)
+        plan = self._planned(source)
         self._show(plan)
         if plan.gaps:
             self._refuse(plan.gaps)
 
     def _copy(self, source: Source) -> None:
         with leased(source.label) as migration:
-            plan = self._made_plan(source)
-            if plan.gaps:
-                self._refuse(plan.gaps)
-            self._copied(plan, migration)
+            job, user_ids = self._job(source, migration)
+            self._copied(job, user_ids)
 
     def _verify(self, source: Source) -> None:
         with leased(source.label) as migration:
-            plan = self._made_plan(source)
-            if plan.gaps:
-                self._refuse(plan.gaps)
-            self._verified(plan, migration)
+            job, user_ids = self._job(source, migration)
+            self._verified(job, user_ids, again=True)
 
     def _cutover(self, source: Source) -> None:
         if not self.options["yes"]:
@@ -129,27 +133,23 @@ class Command(BaseCommand):
                 self._refuse(["stop every writer of the old server, then give --yes"])
             if input("Are all writers of the old server stopped? Type 'stopped': ").strip() != "stopped":
                 self._refuse(["cutover needs stopped writers"])
-        with leased(source.label) as migration:
-            started = time.monotonic()
+        with leased(source.label) as migration, self._timed("cutover"):
             before = fingerprint(source, source.tables())
             time.sleep(self.options["quiet_seconds"])
             if moved := _moved(before, fingerprint(source, source.tables())):
                 self._refuse([f"somebody is writing to the old database ({moved}); stop every writer first"])
-            plan = self._made_plan(source)
-            if plan.gaps:
-                self._refuse(plan.gaps)
-            self._copied(plan, migration)
-            self._verified(plan, migration)
-            for user_id in plan.users:
-                self.report["warnings"] += control_rows_copy(
-                    source=source, tables=plan.tables, user_id=user_id
-                )
+            job, user_ids = self._job(source, migration)
+            self._copied(job, user_ids)
+            self._verified(job, user_ids, again=False)
+            for user_id in user_ids:
+                warnings = control_rows_copy(source=source, tables=job.tables, user_id=user_id)
+                self.report.fields["warnings"] += warnings
+            self.report.shared_copied()
             if moved := _moved(before, fingerprint(source, source.tables())):
                 self._refuse(
                     [f"the old database was written to during the cutover ({moved}); nobody was activated"]
                 )
-            count = activate(migration=migration, user_ids=plan.users)
-            self.report["timings"]["cutover"] = round(time.monotonic() - started, 3)
+            count = activate(migration=migration, user_ids=user_ids)
         self.stdout.write(
             f"{count} users are in service here; their old API keys work. Keep the old database."
         )
@@ -179,115 +179,143 @@ class Command(BaseCommand):
 
     # --- parts ---
 
-    def _made_plan(self, source: Source) -> Plan:
+    def _planned(self, source: Source) -> Plan:
         options = self.options
-        plan = plan_make(
-            source=source,
-            only=options["user"],
-            strict=options["strict"],
-            keep_vectors=not options["drop_vectors"],
-        )
-        self.report |= {
-            "selected_users": sorted(plan.users),
-            "skipped_tables": plan.skipped,
-            "unknown": plan.unknown,
-            "source_fingerprint": {table: list(values) for table, values in plan.fingerprint.items()},
-            "vectors": {"model": plan.vectors.model, "dim": plan.vectors.dim} if plan.vectors else None,
-        }
-        for user_id, counts in plan.users.items():
-            self.report["users"][user_id] = {
-                "source_rows": counts,
-                "branches": plan.branches.get(user_id, 0),
-                "active_snapshots": plan.snapshots.get(user_id, 0),
-            }
-        self.report["warnings"] += plan.warnings
+        with self._timed("plan"):
+            plan = plan_make(
+                source=source,
+                only=options["user"],
+                strict=options["strict"],
+                keep_vectors=not options["drop_vectors"],
+            )
+        self.report.plan(plan, source)
         return plan
 
-    def _copied(self, plan: Plan, migration: Migration) -> None:
-        started = time.monotonic()
+    def _job(self, source: Source, migration: Migration) -> tuple[Job, list[str]]:
+        plan = self._planned(source)
+        if plan.gaps:
+            self._refuse(plan.gaps)
+        with self._timed("digests"):
+            digests = source_digests(source=source, tables=plan.tables)
+        known = MigratedUser.objects.filter(migration=migration).exclude(source_digest="")
+        before = dict(known.values_list("user_id", "source_digest"))
+        changed = [user_id for user_id in plan.users if before.get(user_id) != digests.get(user_id)]
+        self.rows = plan.rows
+        self.changed_rows = sum(sum(plan.users[user_id].values()) for user_id in changed)
+        job = Job(self.options["legacy_url"], migration.pk, plan.tables, plan.vectors, digests)
+        return job, list(plan.users)
+
+    def _copied(self, job: Job, user_ids: list[str]) -> None:
         failed: list[str] = []
-        columns = (
-            TextColumn("copying"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _RowsPerSecond(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self.console, disable=not self.console.is_terminal) as progress:
-            task = progress.add_task("copying", total=plan.rows)
-            results = copy_all(
-                url=self.options["legacy_url"],
-                plan=plan,
-                migration=migration,
-                concurrency=self.options["concurrency"],
-                tick=lambda rows: progress.advance(task, rows),
-            )
-            read = written = 0
+        read = written = unchanged = 0
+        with self._timed("copy"), self._progress("copying", self.changed_rows, "rows") as (progress, task):
+
+            def tick(rows: int) -> None:
+                progress.advance(task, rows)
+
+            if self.options["via"] == "celery":
+                results = by_workers.copy_all(job=job, user_ids=user_ids, tick=tick, idle=self._idle)
+            else:
+                results = running.copy_all(
+                    job=job, user_ids=user_ids, processes=self._processes(self.changed_rows), tick=tick
+                )
             for result in results:
-                entry = self.report["users"][result.user_id]
-                entry |= {"read": result.read, "written": result.written, "removed": result.removed}
-                self.report["warnings"] += [f"{result.user_id!r}: {warning}" for warning in result.warnings]
+                self.report.copied(result)
                 read, written = read + result.read, written + result.written
+                unchanged += result.is_unchanged
                 if result.error:
                     failed.append(f"{result.user_id!r}: {result.error}")
-                    self.report["failed_users"].append(result.user_id)
-        seconds = time.monotonic() - started
-        self.report["timings"]["copy"] = round(seconds, 3)
+        as_before = f"; {unchanged} had not changed" if unchanged else ""
         self.stdout.write(
-            f"copied {len(plan.users) - len(failed)} users: {read} rows read, {written} memories written"
+            f"copied {len(user_ids) - len(failed)} users: {read} rows read, {written} memories written{as_before}"
         )
+        self.report.write()
         if failed:
             self._stop(PARTIAL, failed)
 
-    def _verified(self, plan: Plan, migration: Migration) -> None:
-        started = time.monotonic()
+    def _verified(self, job: Job, user_ids: list[str], *, again: bool) -> None:
         wrong: list[str] = []
-        for result in verify_all(
-            url=self.options["legacy_url"],
-            plan=plan,
-            migration=migration,
-            concurrency=self.options["concurrency"],
-        ):
-            self.report["users"][result.user_id]["checksums"] = result.tables
-            wrong += [f"user {result.user_id!r}: {mismatch}" for mismatch in result.mismatches]
-        self.report["timings"]["verify"] = round(time.monotonic() - started, 3)
+        unchanged = 0
+        with self._timed("verify"), self._progress("verifying", len(user_ids), "users") as (progress, task):
+            if self.options["via"] == "celery":
+                results = by_workers.verify_all(job=job, user_ids=user_ids, again=again, idle=self._idle)
+            else:
+                results = running.verify_all(
+                    job=job,
+                    user_ids=user_ids,
+                    processes=self._processes(self.rows if again else self.changed_rows),
+                    again=again,
+                )
+            for result in results:
+                progress.advance(task)
+                self.report.verified(result)
+                unchanged += result.is_unchanged
+                wrong += [f"user {result.user_id!r}: {mismatch}" for mismatch in result.mismatches]
+        self.report.write()
         if wrong:
             self._stop(MISMATCH, wrong)
-        self.stdout.write(f"verified {len(plan.users)} users: everything is equal")
+        as_before = f" ({unchanged} as verified before)" if unchanged else ""
+        self.stdout.write(f"verified {len(user_ids)} users: everything is equal{as_before}")
+
+    def _processes(self, rows: int) -> int:
+        return min(self.options["concurrency"], 1 + rows // ROWS_PER_PROCESS)
+
+    def _idle(self) -> None:
+        self.stderr.write(
+            "No worker has answered yet. Start one that has MEMORIA_LEGACY_URL in its environment: make worker"
+        )
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.report.fields["timings"][what] = round(time.monotonic() - started, 3)
+
+    @contextmanager
+    def _progress(self, what: str, total: int, unit: str) -> Iterator[tuple[Progress, Any]]:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            _PerSecond(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console, disable=not self.console.is_terminal) as progress:
+            yield progress, progress.add_task(what, total=total)
 
     def _show(self, plan: Plan) -> None:
-        for user_id, counts in plan.users.items():
-            branches = f", {plan.branches[user_id]} branches" if user_id in plan.branches else ""
-            self.stdout.write(f"{user_id!r}: {sum(counts.values())} rows{branches}")
-        for table, why in sorted(plan.skipped.items()):
-            self.stdout.write(f"not copied: {table} ({why})")
+        table = Table(
+            "user", "rows", "branches", "live snapshots", title=f"{len(plan.users)} users, {plan.rows} rows"
+        )
+        for user_id, counts in list(plan.users.items())[:USERS_SHOWN]:
+            branches = len(plan.branches.get(user_id, ()))
+            table.add_row(
+                Text(repr(user_id)),
+                str(sum(counts.values())),
+                str(branches),
+                str(plan.snapshots.get(user_id, 0)),
+            )
+        Console(file=self.stdout, highlight=False).print(table)  # type: ignore[arg-type]
+        if (more := len(plan.users) - USERS_SHOWN) > 0:
+            self.stdout.write(f"and {more} smaller ones; --report-out lists them all")
+        for name, why in sorted(plan.skipped.items()):
+            self.stdout.write(f"not copied: {name} ({why})")
         for line in plan.unknown:
             self.stdout.write(f"not known here: {line}")
         for line in plan.warnings:
             self.stdout.write(f"note: {line}")
         self.stdout.write(f"{len(plan.users)} users, {plan.rows} rows")
 
-    def _writable(self) -> None:
-        path = self.options["report_out"]
-        if path is not None and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
-            self._refuse([f"the report cannot be written to {path}"])
-
     def _refuse(self, reasons: list[str]) -> NoReturn:
         self._stop(REFUSED, reasons)
 
     def _stop(self, code: int, reasons: list[str]) -> NoReturn:
-        self.report["errors"] += reasons
-        self._write_report()
+        self.report.failed(reasons)
+        self.report.write()
         raise CommandError("\n".join(reasons), returncode=code)
-
-    def _write_report(self) -> None:
-        path = self.options["report_out"]
-        if path is None or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-            return
-        self.report["finished_at"] = timezone.now().isoformat()
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(self.report, indent=1, ensure_ascii=False, default=str))
-        temporary.replace(path)
 
 
 def _moved(before: dict[str, tuple[Any, ...]], after: dict[str, tuple[Any, ...]]) -> str:
