@@ -155,6 +155,7 @@ _CHINESE_NAME = re.compile(
 _CHINESE_UNIT = re.compile(
     r"(?:(?<![\u4e00-\u9fff])|(?<=[是在由对责的]))([\u4e00-\u9fff]{2,3}?)(?:团队|小组|组|部门|平台)(?!件)"
 )
+_FIGURES = re.compile(r"\d")
 _HAS_CJK = re.compile(r"[\u4e00-\u9fff]")
 _SERVICE_SUFFIXES = frozenset(
     "service api app gateway worker server client db cache queue pipeline job bot sdk cli ui".split()
@@ -179,12 +180,22 @@ def _entities(text: str) -> tuple[Found, ...]:
 
 
 def _candidates(text: str) -> Iterator[tuple[str, str, str]]:
-    """(type, spelling, canonical name) by rule, the most telling rules first."""
-    for kind, pattern in ((HOST, _URL), (EMAIL, _EMAIL), (CODE, _CODE), (HOST, _HOST), (PATH, _PATH)):
-        for match in pattern.finditer(text):
+    """(type, spelling, canonical name) by rule, the most telling rules first.
+
+    Rules that cannot apply, for want of a character they need, are passed over: most of a long text's time is theirs.
+    """
+    has_figures, is_cjk = _FIGURES.search(text) is not None, _HAS_CJK.search(text) is not None
+    for kind, pattern, is_possible in (
+        (HOST, _URL, "://" in text),
+        (EMAIL, _EMAIL, "@" in text),
+        (CODE, _CODE, has_figures),
+        (HOST, _HOST, "." in text),
+        (PATH, _PATH, "/" in text or "\\" in text),
+    ):
+        for match in pattern.finditer(text) if is_possible else ():
             spelled = match.group().rstrip(".,;")
             yield kind, spelled, spelled.lower()
-    for match in _HANDLE.finditer(text):
+    for match in _HANDLE.finditer(text) if "@" in text else ():
         if not match.group(1)[:1].isascii() or match.start() == 0 or not text[match.start() - 1].isalnum():
             yield PERSON, match.group(), match.group(1).lower()
     for match in _REPO.finditer(text):
@@ -193,13 +204,14 @@ def _candidates(text: str) -> Iterator[tuple[str, str, str]]:
     for match in _QUOTED.finditer(text):
         spelled = next(filter(None, match.groups())).strip()
         yield PROJECT, spelled, spelled.lower()
-    yield from _dates(text)
-    for match in _VERSION.finditer(text):
+    if has_figures:
+        yield from _dates(text)
+    for match in _VERSION.finditer(text) if has_figures else ():
         yield VERSION, match.group(), match.group().lower().removeprefix("v")
     yield from _identifiers(text)
     yield from _names(text)
     for kind, pattern in ((PERSON, _CHINESE_NAME), (CONCEPT, _CHINESE_UNIT)):
-        for match in pattern.finditer(text):
+        for match in pattern.finditer(text) if is_cjk else ():
             yield kind, match.group(1), match.group(1)
 
 

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from apps.legacy.source import Row
@@ -54,8 +55,8 @@ def vector(value: Any) -> "np.ndarray[Any, Any] | None":
         found = np.frombuffer(value, dtype="<f4")
     else:
         try:
-            found = np.array(json.loads(value), dtype=np.float32)
-        except (ValueError, TypeError):
+            found = np.array(msgspec.json.decode(value, type=list[float]), dtype=np.float32)
+        except (ValueError, TypeError, msgspec.MsgspecError):
             return None
     norm = float(np.linalg.norm(found)) if found.ndim == 1 else 0.0
     return found / norm if norm and np.isfinite(norm) else None

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+import numpy as np
+
 from apps.legacy.models import MigratedUser, Phase
 from apps.legacy.services.copying import Vectors
 from apps.legacy.services.digests import target_digest
@@ -296,11 +299,12 @@ class _Check:
                 return None
             numbers: Any = struct.unpack(f"<{len(raw) // 4}f", raw)
         else:
-            numbers = json.loads(raw)
+            try:
+                numbers = msgspec.json.decode(raw, type=list[float])
+            except msgspec.MsgspecError:
+                return None
         if len(numbers) != self.vectors.dim:
             return None
-        import numpy as np
-
         single = np.asarray(numbers, dtype=np.float32)
         norm = float(np.linalg.norm(single))
         return (single / norm).astype("<f2").tobytes().hex() if norm and math.isfinite(norm) else None

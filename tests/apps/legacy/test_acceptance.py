@@ -324,7 +324,7 @@ def test_each_gap_is_named_before_anything_is_written(deployment: Deployment) ->
     assert "names no database" in refused(url="mysql://somebody:s3cret@127.0.0.1:1/")
     assert "cannot be opened" in refused(url="mysql://somebody:s3cret@127.0.0.1:1/old")
     if engine.SERVER is not None:
-        name = deployment.database_url.rsplit("/", 1)[1].split("?")[0]  # type: ignore[union-attr]
+        name = deployment.database_url.split("?")[0].rsplit("/", 1)[1]  # type: ignore[union-attr]
         engine.SERVER.execute("CREATE USER IF NOT EXISTS 'narrow'@'%' IDENTIFIED BY 's3cret'")
         engine.SERVER.execute(f"GRANT ALL PRIVILEGES ON `{name}`.* TO 'narrow'@'%'")
         rest = deployment.database_url.split("@", 1)[1]  # type: ignore[union-attr]
