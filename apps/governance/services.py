@@ -60,6 +60,19 @@ def cooldown_claim(*, operation: Operation, now: datetime, force: bool) -> int:
     return 0
 
 
+def cooldown_left(*, operation: Operation, now: datetime) -> int:
+    """Seconds until the open user may have another run, 0 where they may have it now."""
+    user_id = current_route().user_id
+    release_connection()
+    last = (
+        Cooldown.objects.filter(user_id=user_id, operation=operation)
+        .values_list("last_run_at", flat=True)
+        .first()
+    )
+    left = (last + COOLDOWN[operation] - now).total_seconds() if last is not None else 0
+    return max(1, round(left)) if left > 0 else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Tended:
     quarantined: int

@@ -4,8 +4,9 @@ transaction.
 
 import json
 import re
+from contextlib import suppress
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from django.conf import settings
@@ -13,6 +14,8 @@ from django.conf import settings
 from apps.memories.remote import Endpoint, Endpoints
 from apps.tenancy.scope import release_connection
 from memoria.errors import Unavailable
+
+T = TypeVar("T")
 
 CONCURRENT_CALLS = 8
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*|\s*```\s*\Z")
@@ -39,18 +42,37 @@ class LanguageModel:
 
     def answer_json(self, *, system: str, user: str) -> dict[str, Any]:
         """Ask for one JSON object. Raises Unavailable when there is no answer in time, or one that is not JSON."""
+        found = self._answer(system, user)
+        if not isinstance(found, dict):
+            raise Unavailable("LLM returned invalid JSON: not an object", retry_after=5)
+        return found
+
+    def answer_list(self, *, system: str, user: str, shape: type[T]) -> list[T]:
+        """Ask for a JSON array of `shape`; entries of another shape are left out. Raises Unavailable as above.
+
+        Models that are asked for an array like to wrap it in an object.
+        """
+        found = self._answer(system, user)
+        if isinstance(found, dict):
+            found = next((value for value in found.values() if isinstance(value, list)), None)
+        if not isinstance(found, list):
+            raise Unavailable("LLM returned invalid JSON: not an array", retry_after=5)
+        kept: list[T] = []
+        for entry in found:
+            with suppress(msgspec.ValidationError):
+                kept.append(msgspec.convert(entry, shape))
+        return kept
+
+    def _answer(self, system: str, user: str) -> Any:
         release_connection()
         messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
         payload = {"model": self._model, "messages": messages, "temperature": 0}
         answer = self._endpoints.post("chat/completions", payload)
         try:
             text = msgspec.convert(answer, _Answer).choices[0].message.content
-            found = json.loads(_FENCE.sub("", text))
-        except (msgspec.ValidationError, IndexError, ValueError):
+            return json.loads(_FENCE.sub("", text))
+        except (msgspec.ValidationError, IndexError, ValueError, RecursionError):
             raise Unavailable("LLM returned invalid JSON", retry_after=5) from None
-        if not isinstance(found, dict):
-            raise Unavailable("LLM returned invalid JSON: not an object", retry_after=5)
-        return found
 
 
 @cache

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests import engine
+from tests.language_model import KEY, Model, language_model
 from tests.running import RunningServer, start_server
 
 
@@ -18,6 +19,32 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         engine.SERVER.execute("CREATE DATABASE IF NOT EXISTS memoria_contract")
         url = engine.SERVER.url("memoria_contract")
     running = start_server(tmp_path_factory.mktemp("server"), database_url=url)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[Model]:
+    """A language model that answers as a test tells it to."""
+    with language_model() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def with_model(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server that has it."""
+    url = None
+    if engine.SERVER is not None:
+        engine.SERVER.execute("CREATE DATABASE IF NOT EXISTS memoria_with_model")
+        url = engine.SERVER.url("memoria_with_model")
+    running = start_server(
+        tmp_path_factory.mktemp("with-model"),
+        database_url=url,
+        LLM_API_KEY=KEY,
+        LLM_BASE_URL=model.url,
+        LLM_MODEL="small",
+        MEMORIA_LLM_TIMEOUT_SECONDS=1,
+    )
     yield running
     running.stop()
 

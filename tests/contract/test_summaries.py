@@ -1,71 +1,11 @@
 """Session summaries by a language model, in the request or in the background, and the tasks one polls."""
 
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests import engine
-from tests.running import start_server
-
-KEY = "llm-key-0123456789"
-
-
-class Model(ThreadingHTTPServer):
-    """An OpenAI-compatible chat endpoint that says what it is told to say."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.says = json.dumps({"topic": "Deploys", "action": "Moved them", "outcome": "They work"})
-        self.status, self.delay_seconds, self.asked = 200, 0.0, []
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append((self.path, self.headers["Authorization"], body))
-        time.sleep(self.server.delay_seconds)
-        answer = json.dumps({"choices": [{"message": {"content": self.server.says}}]}).encode()
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def model():
-    endpoint = Model()
-    threading.Thread(target=endpoint.serve_forever, daemon=True).start()
-    yield endpoint
-    endpoint.shutdown()
-    endpoint.server_close()
-
-
-@pytest.fixture(scope="module")
-def with_model(model, tmp_path_factory):
-    url = None
-    if engine.SERVER is not None:
-        engine.SERVER.execute("CREATE DATABASE IF NOT EXISTS memoria_summaries")
-        url = engine.SERVER.url("memoria_summaries")
-    running = start_server(
-        tmp_path_factory.mktemp("summaries"),
-        database_url=url,
-        LLM_API_KEY=KEY,
-        LLM_BASE_URL=model.url,
-        LLM_MODEL="small",
-        MEMORIA_LLM_TIMEOUT_SECONDS=1,
-    )
-    yield running
-    running.stop()
+from tests.language_model import KEY
 
 
 @pytest.fixture

@@ -52,10 +52,17 @@ def link_as_told(*, told: Mapping[str, Sequence[tuple[str, str]]], actor_id: str
         for memory_id, every in told.items()
         if memory_id in known
     }
+    return link_found(found=found, source=LinkSource.MANUAL, actor_id=actor_id, now=now)
+
+
+def link_found(
+    *, found: Mapping[str, Sequence[Found]], source: LinkSource, actor_id: str, now: datetime
+) -> Linked:
+    """Link memories of main to what was found in them. A commit, as above; none where nothing was found."""
     if not any(found.values()):
         return Linked(0, 0, 0)
     with commit(view=MAIN, operation="link", actor_id=actor_id, now=now):
-        return memories_link(found=found, source=LinkSource.MANUAL, now=now)
+        return memories_link(found=found, source=source, now=now)
 
 
 def _entity(name: str, kind: str) -> Found:

@@ -38,6 +38,10 @@ class Item:
     masked: tuple[str, ...] = ()
     reason: str | None = None
 
+    @classmethod
+    def rejected(cls, place: int, reason: str) -> "Item":
+        return cls(place, Fate.REJECTED, reason=reason)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -50,6 +54,11 @@ class Candidate:
     content: str
     memory_type: str | None = None
     trust_tier: str | None = None
+
+
+def said_lines(lines: Sequence[Line]) -> list[Line]:
+    """What user and assistant said."""
+    return [line for line in lines if line.role in SPEAKERS and line.content.strip()]
 
 
 def conversation_observe(
@@ -80,8 +89,8 @@ def conversation_observe(
             )
             drafts.append((place, one))
         except Invalid as error:
-            items.append(Item(place, Fate.REJECTED, reason=str(error)))
-    return _remembered(
+            items.append(Item.rejected(place, str(error)))
+    return texts_remember(
         drafts, items, view=view, actor_id=actor_id, operation="observe", now=now, embedder=embedder
     )
 
@@ -111,13 +120,13 @@ def candidates_run(
             )
             drafts.append((place, one))
         except Invalid as error:
-            items.append(Item(place, Fate.REJECTED, reason=str(error)))
-    return _remembered(
+            items.append(Item.rejected(place, str(error)))
+    return texts_remember(
         drafts, items, view=view, actor_id=actor_id, operation="pipeline", now=now, embedder=embedder
     )
 
 
-def _remembered(
+def texts_remember(
     drafts: Sequence[tuple[int, Draft]],
     items: list[Item],
     *,
@@ -127,13 +136,14 @@ def _remembered(
     now: datetime,
     embedder: Embedder | None,
 ) -> list[Item]:
+    """Remember drafts by their places, in one commit, leaving out what holds secrets. Returns all items in order."""
     kept: list[tuple[int, Draft]] = []
     for place, one in drafts:
         try:
             cleaned(one, settings.MEMORIA_REDACTION)
             kept.append((place, one))
         except Blocked as error:
-            items.append(Item(place, Fate.REJECTED, reason=str(error)))
+            items.append(Item.rejected(place, str(error)))
     written = memories_write(
         drafts=[one for _, one in kept],
         view=view,

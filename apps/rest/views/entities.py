@@ -6,11 +6,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.graph.selectors import entity_list
+from apps.memories.llm import language_model
 from apps.memories.services.entities import link_as_told, unlinked
+from apps.memories.services.extraction import entities_extract
 from apps.rest.base import UserView
 from apps.rest.bodies import Body, read_body
 from apps.rest.openapi import describe
 from memoria.entities import CONCEPT
+from memoria.errors import Unavailable
 
 
 class EntityObject(msgspec.Struct):
@@ -24,7 +27,7 @@ class EntitiesAnswer(msgspec.Struct):
 
 class ExtractBody(Body):
     mode: str = "auto"
-    """`candidates` only lists; `auto` and `internal` do too as long as no model is configured."""
+    """`candidates` only lists; `auto` does too where no model answers; `internal` insists on one."""
 
 
 class UnlinkedMemory(msgspec.Struct):
@@ -37,6 +40,10 @@ class ExtractAnswer(msgspec.Struct, omit_defaults=True):
     unlinked: int | None = None
     memories: list[UnlinkedMemory] | None = None
     existing_entities: list[EntityObject] | None = None
+    total_memories: int | None = None
+    """How many a model has read."""
+    entities_found: int | None = None
+    """How many of them were new."""
 
 
 class NamedEntity(Body):
@@ -71,16 +78,28 @@ class EntitiesView(UserView):
 
 class ExtractView(UserView):
     @describe(
-        summary="Memories that are linked to nothing yet, for a model to read",
+        summary="Link memories that are linked to nothing yet by a language model, or list them for one",
         body=ExtractBody,
         answer=ExtractAnswer,
         example={"mode": "candidates"},
     )
     def post(self, request: Request) -> Response:
-        read_body(request, ExtractBody)
+        mode = read_body(request, ExtractBody).mode
+        model = language_model()
+        if mode == "internal" and model is None:
+            raise Unavailable("LLM_API_KEY not configured", retry_after=3600)
         found = unlinked()
         if not found:
             return Response({"status": "complete", "unlinked": 0})
+        if model is not None and mode != "candidates":
+            try:
+                read, linked = entities_extract(
+                    model=model, memories=found, actor_id=self.caller.user_id, now=timezone.now()
+                )
+                return Response(ExtractAnswer("done", total_memories=read, entities_found=linked.created))
+            except Unavailable:
+                if mode == "internal":
+                    raise
         return Response(
             ExtractAnswer(
                 "candidates",

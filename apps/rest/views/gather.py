@@ -1,6 +1,9 @@
 """Remembering in bulk: /v1/observe for conversations, /v1/pipeline/run for an agent's candidates."""
 
 import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypedDict
 
 import msgspec
 from django.utils import timezone
@@ -8,14 +11,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.memories.embedding import embedder
-from apps.memories.services.gather import Candidate, Fate, Line, candidates_run, conversation_observe
+from apps.memories.llm import language_model
+from apps.memories.services.extraction import conversation_extract
+from apps.memories.services.gather import Candidate, Fate, Item, Line, candidates_run, conversation_observe
+from apps.memories.view import View
 from apps.rest.base import UserView
 from apps.rest.bodies import Body, read_body
 from apps.rest.openapi import describe
-from memoria.errors import Invalid
+from memoria.errors import Invalid, Unavailable
+from memoria.ports import Embedder
 
 ITEMS = 500
 NO_MODEL = "LLM not configured — storing messages as-is"
+NO_ANSWER = "LLM did not answer — storing messages as-is"
 
 
 class Message(Body):
@@ -74,11 +82,23 @@ def _few(items: list[object]) -> None:
         raise Invalid(f"at most {ITEMS} items at once")
 
 
+class Said(TypedDict):
+    """What both ways of observing are told."""
+
+    lines: Sequence[Line]
+    view: View
+    session_id: str | None
+    subject_id: str | None
+    actor_id: str
+    now: datetime
+    embedder: Embedder | None
+
+
 class ObserveView(UserView):
     creates_user = True
 
     @describe(
-        summary="Remember what was said, line by line",
+        summary="Remember what a language model finds worth it in what was said, or every line where there is none",
         body=ObserveBody,
         answer=ObserveAnswer,
         errors=(404,),
@@ -87,15 +107,7 @@ class ObserveView(UserView):
     def post(self, request: Request) -> Response:
         body = read_body(request, ObserveBody)
         _few([*body.messages])
-        items = conversation_observe(
-            lines=[Line(message.role, message.content) for message in body.messages],
-            view=self.view_of(branch=body.branch),
-            session_id=body.session_id,
-            subject_id=body.subject_id,
-            actor_id=self.caller.user_id,
-            now=timezone.now(),
-            embedder=embedder(),
-        )
+        items, warning = self._observed(body)
         remembered = {item.memory.memory_id: item.memory for item in items if item.memory is not None}
         return Response(
             ObserveAnswer(
@@ -103,10 +115,28 @@ class ObserveView(UserView):
                     ObservedMemory(each.memory_id, each.content, each.memory_type)
                     for each in remembered.values()
                 ],
-                NO_MODEL,
+                warning,
                 [LeftOut(item.place, item.reason) for item in items if item.reason is not None] or None,
             )
         )
+
+    def _observed(self, body: ObserveBody) -> tuple[list[Item], str | None]:
+        """By the model where there is one that answers, else line by line, and why."""
+        said: Said = {
+            "lines": [Line(message.role, message.content) for message in body.messages],
+            "view": self.view_of(branch=body.branch),
+            "session_id": body.session_id,
+            "subject_id": body.subject_id,
+            "actor_id": self.caller.user_id,
+            "now": timezone.now(),
+            "embedder": embedder(),
+        }
+        if (model := language_model()) is None:
+            return conversation_observe(**said), NO_MODEL
+        try:
+            return conversation_extract(model=model, **said), None
+        except Unavailable:
+            return conversation_observe(**said), NO_ANSWER
 
 
 class PipelineView(UserView):

@@ -10,8 +10,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.callers import Caller
-from apps.governance.services import Operation, clusters_find, conflicts_find, cooldown_claim, memories_tend
+from apps.governance.services import (
+    Cluster,
+    Operation,
+    clusters_find,
+    conflicts_find,
+    cooldown_claim,
+    cooldown_left,
+    memories_tend,
+)
+from apps.memories.embedding import embedder
+from apps.memories.llm import language_model
 from apps.memories.services.entities import link_unlinked
+from apps.memories.services.extraction import insights_write
 from apps.rest.base import UserView
 from apps.rest.bodies import Body, read_body, read_query
 from apps.rest.openapi import describe
@@ -77,6 +88,12 @@ class Reflection(msgspec.Struct, omit_defaults=True):
     scenes_created: int | None = None
 
 
+class Insights(msgspec.Struct):
+    scenes_created: int
+    """Insights that are remembered now."""
+    candidates_found: int
+
+
 class TriggerQuery(Body):
     op: str = "governance"
     """governance, consolidate, extract_entities or weekly; always runs."""
@@ -100,8 +117,7 @@ def _consolidated(force: bool) -> Skipped | Consolidation:
     return Consolidation("success", len(pairs), 0, 0, 0, warnings, len(pairs))
 
 
-def _reflected() -> Reflection | dict[str, Any]:
-    clusters = clusters_find()[:CLUSTERS]
+def _shown(clusters: list[Cluster]) -> Reflection | dict[str, Any]:
     if not clusters:
         return {"candidates": [], "scenes_created": 0}
     return Reflection(
@@ -142,16 +158,39 @@ class ConsolidateView(UserView):
 
 class ReflectView(UserView):
     @describe(
-        summary="Memories that together deserve an insight, for a model to read",
+        summary="Insights that a language model draws from related memories, or those memories for one to read",
         body=ReflectBody,
-        answer=Reflection,
+        answer=(Insights, Reflection, Skipped),
         example={"mode": "candidates"},
+        answer_example={"scenes_created": 2, "candidates_found": 1},
     )
     def post(self, request: Request) -> Response:
         body = read_body(request, ReflectBody)
-        if body.mode == "internal":
+        model, insists = language_model(), body.mode == "internal"
+        if insists and model is None:
             raise Unavailable("LLM_API_KEY not configured", retry_after=3600)
-        return Response(_reflected())
+        now = timezone.now()
+        if model is None or body.mode == "candidates":
+            return Response(_shown(clusters_find()[:CLUSTERS]))
+        if not body.force and (left := cooldown_left(operation=Operation.REFLECT, now=now)):
+            return Response(Skipped(True, left))
+        clusters = clusters_find()[:CLUSTERS]
+        if not clusters:
+            return Response(_shown(clusters))
+        try:
+            created = insights_write(
+                model=model,
+                clusters=[cluster.memories for cluster in clusters],
+                actor_id=self.caller.user_id,
+                now=now,
+                embedder=embedder(),
+            )
+        except Unavailable:
+            if insists:
+                raise
+            return Response(_shown(clusters))
+        cooldown_claim(operation=Operation.REFLECT, now=now, force=True)
+        return Response(Insights(created, len(clusters)))
 
 
 class TriggerView(UserView):
