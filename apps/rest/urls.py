@@ -73,6 +73,7 @@ urlpatterns = [
     path("v1/health/storage", diagnosis.StorageView.as_view()),
     path("v1/health/capacity", diagnosis.CapacityView.as_view()),
     path("v1/health/hygiene", diagnosis.HygieneView.as_view()),
+    path("admin/health/hygiene", diagnosis.TotalHygieneView.as_view()),
     path("v1/sessions/<path:session_id>/summary", summary.SummaryView.as_view()),
     path("v1/tasks/<str:task_id>", summary.TaskView.as_view()),
     path("v1/tool-usage", tools.ToolUsageView.as_view()),

@@ -214,6 +214,7 @@ CELERY_BEAT_SCHEDULE = {"due": {"task": "jobs.start_due", "schedule": 10.0, "opt
 # What runs by itself, and how many seconds apart; `disable` as a value switches one off.
 MEMORIA_SCHEDULES = {
     "memories.reembed_all": number("MEMORIA_REEMBED_SECONDS", default=600, low=10, high=31_536_000),
+    "governance.count_hygiene_all": number("MEMORIA_HYGIENE_SECONDS", default=3600, low=60, high=31_536_000),
     "versioning.collect_all": number("MEMORIA_COLLECT_SECONDS", default=86_400, low=60, high=31_536_000),
 }
 

@@ -4,6 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from memoria.naming import database_name, database_path
+from tests import engine
+from tests.running import start_server
+
 
 def old(days):
     return (datetime.now(UTC) - timedelta(days=days)).isoformat()
@@ -151,6 +155,44 @@ def test_the_diagnoses_count_what_is_there(ada, ben):
     assert get(ada, "/v1/health/capacity")["global_vector_count"] == 2
     assert get(ada, "/v1/health/hygiene")["stale_working_memories"] == 1
     assert get(ben, "/v1/health/storage")["total"] == 0
+
+
+def test_the_total_counts_everybody_and_survives_a_broken_database(tmp_path):
+    url = None
+    if engine.SERVER is not None:
+        name = f"memoria_hygiene_{tmp_path.name}".replace("-", "_")[:60]
+        engine.SERVER.execute(f"CREATE DATABASE {name}")
+        url = engine.SERVER.url(name)
+    server = start_server(tmp_path, database_url=url)
+    try:
+        ops = server.client()
+        assert server.user("ada").get("/admin/health/hygiene").status_code == 403
+        for number in range(24):
+            client = server.user(f"user {number} of {tmp_path.name}")
+            client.post(
+                "/v1/memories", json={"content": "x", "observed_at": old(2), "memory_type": "working"}
+            )
+        first = ops.get("/admin/health/hygiene").json()
+        assert (first["users"], first["degraded"]) == (
+            25,
+            5,
+        )  # twenty are counted by a request, workers count the rest
+        second = ops.get("/admin/health/hygiene").json()
+        assert (second["degraded"], second["stale_working_memories"]) == (0, 24)
+        assert second["orphan_stats"] == 0
+        broken = server.user(f"broken {tmp_path.name}")
+        name = database_name(f"broken {tmp_path.name}")
+        broken.post("/v1/memories", json={"content": "x"})
+        if engine.SERVER is not None:
+            engine.SERVER.execute(f"DROP TABLE {name}.mem_memories")
+        else:
+            (tmp_path / database_path(name)).write_bytes(b"rubbish")
+        third = ops.get("/admin/health/hygiene")
+        assert third.status_code == 200, third.text
+        assert (third.json()["users"], third.json()["degraded"]) == (26, 1)
+        assert third.json()["stale_working_memories"] == 24
+    finally:
+        server.stop()
 
 
 def test_tools_are_noted_by_the_name_they_give(server, ada, ben):

@@ -11,7 +11,7 @@ from django.db.models.functions import Length
 
 from apps.graph.selectors import orphans
 from apps.memories.filters import Filters
-from apps.memories.models import Clock, Memory
+from apps.memories.models import Clock, Memory, MemoryStats, Revision
 from apps.memories.selectors import memory_list
 from apps.memories.view import View
 from memoria.types import MemoryType
@@ -140,6 +140,8 @@ class Hygiene:
     stale_working_memories: int
     orphan_links: int
     orphan_entities: int
+    orphan_stats: int
+    """Statistics of memories that no view has any more."""
 
 
 def hygiene(*, now: datetime) -> Hygiene:
@@ -151,4 +153,6 @@ def hygiene(*, now: datetime) -> Hygiene:
     )
     known = Memory.objects.annotate(known=F("memory_id")).values("known")
     links, entities = orphans(known_memories=known)
-    return Hygiene(inactive.count(), working.count(), links, entities)
+    changed = Revision.objects.values("memory_id")
+    stats = MemoryStats.objects.exclude(pk__in=known).exclude(pk__in=changed)
+    return Hygiene(inactive.count(), working.count(), links, entities, stats.count())

@@ -3,13 +3,20 @@
 from dataclasses import asdict
 
 import msgspec
+from django.db import Error as DatabaseError
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.governance.hygiene import hygiene_count, hygiene_failed, hygiene_total, users_to_count
 from apps.memories.selectors import figures
-from apps.rest.base import UserView
+from apps.rest.base import CallerView, UserView
 from apps.rest.openapi import describe
+from apps.tenancy.admission import active_route
+from apps.tenancy.scope import user_database
+from memoria.errors import MemoriaError
+
+COUNTED_AT_ONCE = 20
 
 
 class TypeHealthObject(msgspec.Struct):
@@ -46,6 +53,15 @@ class HygieneObject(msgspec.Struct):
     orphan_memory_entity_links: int
     orphan_entity_links: int
     orphan_graph_nodes: int
+
+
+class TotalHygieneObject(HygieneObject):
+    """Sums over all users."""
+
+    orphan_stats: int
+    users: int
+    degraded: int
+    """Users whose figures are missing, more than an hour old, or could not be counted."""
 
 
 class AnalyzeView(UserView):
@@ -87,5 +103,35 @@ class HygieneView(UserView):
                 found.orphan_links,
                 found.orphan_links,
                 found.orphan_entities,
+            )
+        )
+
+
+class TotalHygieneView(CallerView):
+    @describe(
+        summary="What could be tidied up, over all users (master key only)",
+        answer=TotalHygieneObject,
+    )
+    def get(self, request: Request) -> Response:
+        """Sums are kept in the control plane; a request brings a few of them up to date, workers the others."""
+        self.caller.require_master()
+        now = timezone.now()
+        for user_id in users_to_count(now=now, limit=COUNTED_AT_ONCE):
+            try:
+                with user_database(active_route(user_id=user_id)):
+                    hygiene_count(user_id=user_id, now=now)
+            except (MemoriaError, DatabaseError) as error:  # one broken database must not hide the others
+                hygiene_failed(user_id=user_id, error=error, now=now)
+        found, users, degraded = hygiene_total(now=now)
+        return Response(
+            TotalHygieneObject(
+                found["inactive_memories"],
+                found["stale_working_memories"],
+                found["orphan_links"],
+                found["orphan_links"],
+                found["orphan_entities"],
+                found["orphan_stats"],
+                users,
+                degraded,
             )
         )
