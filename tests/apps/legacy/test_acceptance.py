@@ -387,7 +387,7 @@ def test_lost_connections_cost_a_batch(deployment: Deployment, mariadb: MariaDB)
     cut = [0]
 
     def cut_connections() -> None:
-        while not done.wait(0.7):
+        while cut[0] < 6 and not done.wait(0.7):
             listed = mariadb.execute(f"SELECT id FROM information_schema.processlist WHERE db IN ({names})")
             for connection in listed.split():
                 try:
