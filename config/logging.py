@@ -18,7 +18,7 @@ CUT = "[secret]"
 def _secrets() -> list[str]:
     """Every secret of the settings, longest first; short ones would cut innocent text."""
     found = {settings.MEMORIA_MASTER_KEY, settings.SECRET_KEY, settings.MEMORIA_EMBEDDING_API_KEY}
-    found.add(settings.MEMORIA_LLM_API_KEY)
+    found |= {settings.MEMORIA_LLM_API_KEY, settings.MEMORIA_RERANKER_API_KEY}
     found.add(unquote(urlsplit(settings.MEMORIA_REDIS_URL).password or ""))
     if settings.MEMORIA_LEGACY_URL:
         found.add(database("MEMORIA_LEGACY_URL", settings.MEMORIA_LEGACY_URL).password)

@@ -20,3 +20,11 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one row per text, float32, length 1. Raises Unavailable when it cannot, now."""
         ...
+
+
+class Reranker(Protocol):
+    """Reads question and texts together, which closeness of vectors cannot; too slow for more than a few."""
+
+    def scores(self, query: str, texts: Sequence[str]) -> list[float]:
+        """How well each text answers the query, the higher the better. Raises Unavailable when it cannot, now."""
+        ...

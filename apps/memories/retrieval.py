@@ -8,24 +8,30 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import structlog
 
 from apps.graph.selectors import entity_ids
 from apps.memories.corpora import corpus_for
 from apps.memories.filters import ANY, Filters
 from apps.memories.records import RECORD_COLUMNS, MemoryRecord, record
+from apps.memories.reranker import READ
 from apps.memories.selectors import ids_matching
 from apps.memories.services.vectors import query_vector
 from apps.memories.view import View
+from apps.tenancy.scope import release_connection
 from memoria import ranking
 from memoria.corpus import TIERS, TYPES, Corpus, Mask
 from memoria.entities import possible_names
+from memoria.errors import Unavailable
 from memoria.passages import focus
-from memoria.ports import Embedder
+from memoria.ports import Embedder, Reranker
 from memoria.ranking import DEFAULT, Feedback, Hit, Question, Weights, Window
 from memoria.signals import names
 from memoria.temporal import Intent, intent
 from memoria.tokens import search_terms
 from memoria.types import TrustTier
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Explanation:
     """How a retrieval went. Times in milliseconds."""
 
     degraded: str | None = None
+    not_reranked: str | None = None
+    """Why the reranker's opinion is missing."""
     hits: list[Hit] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
@@ -63,11 +71,13 @@ def memories_retrieve(
     session_id: str | None = None,
     weights: Weights = DEFAULT,
     feedback: Feedback = lambda _: {},
+    reranker: Reranker | None = None,
 ) -> Retrieval:
     """The memories that answer a query, best first; filters hold before anything is ranked.
 
     `session_id` lifts memories of that session a little; to exclude others put it into the filters. An embedder that
-    fails leaves lexical and entity search, and the explanation says so.
+    fails leaves lexical and entity search, and the explanation says so. A `reranker` reads the best ones and puts
+    them in its order; one that fails leaves them as they are, and the explanation says so too.
     """
     clock = _Stopwatch()
     point = focus(query)
@@ -95,15 +105,25 @@ def memories_retrieve(
         corpus,
         question,
         allowed=allowed,
-        top_k=top_k,
+        top_k=top_k if reranker is None else max(top_k, READ),
         feedback=feedback,
         weights=weights,
         lap=clock.lap,
     )
     found = _hydrated(view, ranked.hits)
     clock.lap("reading")
+    not_reranked = None
+    if reranker is not None and found:
+        found, not_reranked = _reranked(reranker, query, found, ranked.hits)
+        found = found[:top_k]
+        kept = {each.memory.memory_id: place for place, each in enumerate(found)}
+        ranked.hits = sorted(
+            (h for h in ranked.hits if h.memory_id in kept), key=lambda hit: kept[hit.memory_id]
+        )
+        clock.lap("reranker")
     explanation = Explanation(
         degraded=degraded,
+        not_reranked=not_reranked,
         hits=ranked.hits,
         dropped=ranked.dropped,
         timings=clock.laps,
@@ -111,6 +131,24 @@ def memories_retrieve(
         corpus_size=corpus.size,
     )
     return Retrieval(found, explanation)
+
+
+def _reranked(
+    reranker: Reranker, query: str, found: list[Found], hits: list[Hit]
+) -> tuple[list[Found], str | None]:
+    """The first `READ` in the reranker's order, the others after them; or all as they are, and why."""
+    release_connection()
+    try:
+        scores = reranker.scores(query, [each.memory.content for each in found[:READ]])
+    except Unavailable as error:
+        log.warning("answering without the reranker", reason=str(error))
+        return found, str(error)
+    order = sorted(range(len(scores)), key=lambda place: -scores[place])
+    ranks = {found[place].memory.memory_id: rank for rank, place in enumerate(order, 1)}
+    for hit in hits:
+        if hit.memory_id in ranks:
+            hit.ranks["reranker"] = ranks[hit.memory_id]
+    return [found[place] for place in order] + found[READ:], None
 
 
 def _window(wanted: Intent, corpus: Corpus, allowed: Mask) -> Window | None:

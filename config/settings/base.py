@@ -149,6 +149,13 @@ MEMORIA_EMBEDDING_PROVIDER = read(
 )
 MEMORIA_EMBEDDING_TIMEOUT_SECONDS = number("MEMORIA_EMBEDDING_TIMEOUT_SECONDS", default=10, low=0.1, high=120)
 
+# --- Reranking: without an endpoint the ranking's own order stands ---
+
+MEMORIA_RERANKER_URL = read("MEMORIA_RERANKER_URL")
+MEMORIA_RERANKER_MODEL = read("MEMORIA_RERANKER_MODEL")
+MEMORIA_RERANKER_API_KEY = read_secret("MEMORIA_RERANKER_API_KEY")
+MEMORIA_RERANKER_TIMEOUT_SECONDS = number("MEMORIA_RERANKER_TIMEOUT_SECONDS", default=2, low=0.05, high=60)
+
 # Memory per process for the arrays that retrieval works on, over all users; a user who does not fit alone is searched
 # in the database.
 MEMORIA_CORPUS_MEGABYTES = number("MEMORIA_CORPUS_MEGABYTES", default=512, low=1, high=1_000_000)

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from apps.feedback.selectors import factors_of, params_get
 from apps.memories.embedding import embedder
 from apps.memories.filters import Filters
+from apps.memories.reranker import reranker
 from apps.memories.retrieval import Explanation, Retrieval, memories_retrieve
 from apps.rest.base import UserView
 from apps.rest.bodies import Body, read_body
@@ -80,6 +81,8 @@ class Explain(msgspec.Struct, omit_defaults=True):
     graph_ms: float
     total_ms: float
     degraded: str | None = None
+    not_reranked: str | None = None
+    """Why the configured reranker's opinion is missing."""
     """Why vectors were not used."""
     candidate_scores: list[CandidateScore] | None = None
     dropped: dict[str, int] | None = None
@@ -154,6 +157,7 @@ def _answer(view: UserView, body: RetrieveBody) -> Response:
         query=body.query,
         top_k=min(max(body.top_k, 1), 100),
         embedder=embedder(),
+        reranker=reranker(),
         now=now,
         weights=replace(
             DEFAULT, trust=params.confidence_weight, pace=params.temporal_decay_hours / USUAL_DECAY_HOURS
@@ -190,6 +194,7 @@ def _explain(level: str, retrieval: Retrieval) -> Explain:
         graph_ms=round(sum(explanation.timings.get(name, 0.0) for name in ("entity", "links")), 2),
         total_ms=round(total, 2),
         degraded=explanation.degraded,
+        not_reranked=explanation.not_reranked,
     )
     if level in ("verbose", "analyze"):
         scores = enumerate(explanation.hits, 1)
