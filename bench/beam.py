@@ -95,8 +95,9 @@ def _observed(anchor: str | None) -> str | None:
 class Server:
     """The Memoria server under test, through the master key."""
 
-    def __init__(self, url: str, key: str) -> None:
-        self._client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+    def __init__(self, url: str, key: str, client: httpx.Client | None = None) -> None:
+        headers = {"Authorization": f"Bearer {key}"}
+        self._client = client or httpx.Client(base_url=url, headers=headers, timeout=60)
         self._run = uuid.uuid4().hex[:8]
 
     def _user(self, chat: Chat) -> dict[str, str]:

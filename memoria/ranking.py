@@ -25,7 +25,7 @@ Window = tuple[float | None, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What each stage counts; 0 switches it off. bench/beam.py and bench/scenarios.py show what each is good for."""
+    """What each stage counts; 0 switches it off. bench/ablation.py shows what each is good for."""
 
     dense: float = 1.0
     lexical: float = 0.7
