@@ -1,6 +1,6 @@
 """Three-way comparison of a memory on a branch and on main. Diff, merge, apply, pick and preview all ask here."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -104,12 +104,14 @@ def successors(memory_id: str, sides: Mapping[str, Side | None]) -> tuple[str, .
     return tuple(chain)
 
 
-def chain(update: Update, rows: Mapping[str, Touched]) -> list[str]:
-    """Every touched row from the old memory to the new one: corrections of corrections come along."""
+def chain(update: Update, rows: Mapping[str, Touched], ahead: Set[str]) -> list[str]:
+    """The rows from the old memory to the new one that only the branch changed: corrections of corrections come
+    along, but nothing that the target changed itself.
+    """
     sides: dict[str, Side | None] = {memory_id: row.mine for memory_id, row in rows.items()}
     later = successors(update.old_id, sides)
     until = later.index(update.new_id) + 1 if update.new_id in later else 0
-    return [memory_id for memory_id in (update.old_id, *later[:until]) if memory_id in rows]
+    return [memory_id for memory_id in (update.old_id, *later[:until]) if memory_id in ahead]
 
 
 def sort_out(touched: Iterable[Touched], target_changes: Mapping[str, Side]) -> Buckets:
@@ -138,7 +140,7 @@ def sort_out(touched: Iterable[Touched], target_changes: Mapping[str, Side]) -> 
                 continue
             for final in successors(memory_id, mine)[-1:]:
                 after = mine.get(final)
-                if after is not None and after.is_active:
+                if after is not None and after.is_active and final not in buckets.aside:
                     buckets.updated.append(Update(memory_id, final))
                     paired.add(final)
     for memory_id in sorted(buckets.ahead - paired - {update.old_id for update in buckets.updated}):

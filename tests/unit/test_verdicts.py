@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memoria.verdicts import Side, Touched, Update, Verdict, sort_out, successors, verdict
+from memoria.verdicts import Side, Touched, Update, Verdict, chain, sort_out, successors, verdict
 
 SAME, BEHIND, AHEAD, CONFLICT = Verdict.SAME, Verdict.BEHIND, Verdict.AHEAD, Verdict.CONFLICT
 digests = st.one_of(st.none(), st.integers(0, 3))
@@ -101,3 +101,32 @@ def test_two_corrections_of_one_memory_are_one_conflict_with_both_successors():
 def test_a_loop_of_successors_ends():
     sides = {"a": side(1, False, "b"), "b": side(2, False, "a")}
     assert successors("a", sides) == ("b",)
+
+
+def row(memory_id, mine, base, theirs):
+    return Touched(memory_id, mine, base, theirs)
+
+
+def test_an_update_brings_only_what_the_target_did_not_change():
+    gone = Side(11, False, "b")
+    rows = [
+        row("a", gone, 1, Side(1, True, None)),
+        row(
+            "b", Side(12, False, "c"), 12, Side(99, False, None)
+        ),  # the target changed it, the branch did not
+        row("c", Side(13, True, None), None, None),
+    ]
+    buckets = sort_out(rows, {})
+    assert buckets.updated == [Update("a", "c")]
+    assert chain(buckets.updated[0], {r.memory_id: r for r in rows}, buckets.ahead) == ["a", "c"]
+
+
+def test_an_update_never_brings_a_side_of_a_conflict():
+    rows = [
+        row("a", Side(11, False, "c"), 1, Side(1, True, None)),
+        row("c", Side(13, True, None), 7, Side(8, True, None)),
+    ]
+    buckets = sort_out(rows, {})
+    assert [unit.memory_id for unit in buckets.conflicts] == ["c"]
+    assert buckets.updated == []
+    assert buckets.removed == ["a"]

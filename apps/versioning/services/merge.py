@@ -247,7 +247,7 @@ def _select(
         sort(memory_id, fits, [memory_id], applied.applied_adds, applied.skipped_adds)
     for update in selection.updates:
         fits = update in buckets.updated
-        ids = chain(update, rows)
+        ids = chain(update, rows, buckets.ahead)
         sort(f"{update.old_id}→{update.new_id}", fits, ids, applied.applied_updates, applied.skipped_updates)
     for memory_id in selection.removes:
         row = rows.get(memory_id)

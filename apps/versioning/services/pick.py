@@ -209,7 +209,7 @@ def _candidates(source: View, target: View, rows: list[Touched]) -> list[Candida
     touched = {row.memory_id: row for row in rows}
     found = [Candidate(memory_id, (memory_id,)) for memory_id in (*buckets.added, *buckets.removed)]
     for update in buckets.updated:
-        found.append(Candidate(update.new_id, tuple(chain(update, touched))))
+        found.append(Candidate(update.new_id, tuple(chain(update, touched, buckets.ahead))))
     for unit in buckets.conflicts:
         brings = tuple(memory_id for memory_id in (unit.memory_id, *unit.mine) if memory_id in touched)
         found.append(Candidate(unit.memory_id, brings, unit.theirs, is_conflict=True))
