@@ -103,10 +103,6 @@ def test_a_loop_of_successors_ends():
     assert successors("a", sides) == ("b",)
 
 
-def row(memory_id, mine, base, theirs):
-    return Touched(memory_id, mine, base, theirs)
-
-
 def test_an_update_brings_only_what_the_target_did_not_change():
     gone = Side(11, False, "b")
     rows = [

@@ -175,7 +175,7 @@ class History:
         ):
             assert len(skipped) == 1
         self.undoable(done.restore_point)
-        wanted = {*adds, *removes, *(i for update in updates for i in chain(update, rows))}
+        wanted = {*adds, *removes, *(i for update in updates for i in chain(update, rows, buckets.ahead))}
         naive_units = self.naive.units(name, self.naive.main)
         wanted |= {i for u in units for i in (u.memory_id, *naive_units[u.memory_id][0]) if i in rows}
         dropped = {i for unit in units for i in naive_units[unit.memory_id][1]}
