@@ -28,7 +28,8 @@ from memoria.naming import checked_user_id, database_name
 
 log = structlog.get_logger(__name__)
 
-NAME_ATTEMPTS = 8
+# As many deployments can hold a user of the same id on one server.
+NAME_ATTEMPTS = 64
 
 
 def user_provision(*, user_id: str, ready: State = State.ACTIVE) -> Registration:

@@ -5,9 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from apps.legacy.made import user_names
-from apps.tenancy.services.provision import NAME_ATTEMPTS
-from memoria.naming import database_name
 from tests import engine
 from tests.apps.legacy.deployment import MEMORIES, USERS, Deployment
 from tests.servers import MariaDB, start_mariadb
@@ -29,7 +26,6 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path, mariadb: MariaDB)
     old = f"sqlite:///{tmp_path / 'old.db'}" if request.param == "sqlite" else mariadb.url(f"old_{name}")
     url, before = None, set()
     if engine.SERVER is not None:
-        _make_room()
         before = _user_databases()
         engine.SERVER.execute(f"CREATE DATABASE new_{name}")
         url = engine.SERVER.url(f"new_{name}")
@@ -52,13 +48,6 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path, mariadb: MariaDB)
     for database in _user_databases() - before:  # the same users in every test: their names would run out
         assert engine.SERVER is not None
         engine.SERVER.execute(f"DROP DATABASE {database}")
-
-
-def _make_room() -> None:
-    """Drop what other tests have left under the names that these users get: there are only so many for each."""
-    assert engine.SERVER is not None
-    names = (database_name(user_id, n) for user_id in user_names(USERS) for n in range(NAME_ATTEMPTS))
-    engine.SERVER.execute("; ".join(f"DROP DATABASE IF EXISTS {name}" for name in names))
 
 
 def _user_databases() -> set[str]:

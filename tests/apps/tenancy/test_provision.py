@@ -74,18 +74,20 @@ def test_a_hash_collision_gives_the_second_user_another_name(make_user, monkeypa
             assert Clock.objects.count() == 1
 
 
-def test_a_foreign_database_in_the_way_is_left_alone(make_user, settings):
-    """Somebody else's installation shares the server: their database keeps its name, ours takes the next."""
+@pytest.mark.parametrize("others", [1, 10])
+def test_foreign_databases_in_the_way_are_left_alone(make_user, settings, others):
+    """Other installations share the server: their databases keep their names, ours takes the next."""
     server_name = next(iter(settings.MEMORIA_USER_SERVERS))
-    place, taken = servers.server(server_name), naming.database_name("ada")
-    foreign = Owner("ada", "another installation")
-    place.create_from_template(taken, schema.ensure_template(server_name), foreign)
+    place, template = servers.server(server_name), schema.ensure_template(server_name)
+    foreign = {naming.database_name("ada", n): Owner("ada", f"installation {n}") for n in range(others)}
+    for name, owner in foreign.items():
+        place.create_from_template(name, template, owner)
     try:
-        route = make_user("ada")
-        assert route.alias == naming.database_name("ada", 1)
-        assert place.owner(taken) == foreign
+        assert make_user("ada").alias == naming.database_name("ada", others)
+        assert {name: place.owner(name) for name in foreign} == foreign
     finally:
-        place.drop(taken)
+        for name in foreign:
+            place.drop(name)
 
 
 def test_many_threads_asking_for_one_new_user_make_one_database(make_user, transactional_db, monkeypatch):
