@@ -121,6 +121,8 @@ _IDENTIFIER = re.compile(
     re.ASCII,
 )
 _UNIT = re.compile(r"\d\s*$")  # 200ms, 64GB: what follows a number measures it
+# How far back a rule looks at what stands before a word: over more blanks nothing is typed.
+BEFORE = 12
 _WORD = re.compile(
     r"(?<![A-Za-z0-9_.+#-])[A-Za-z][A-Za-z0-9+#]*(?![A-Za-z0-9+#_]|[-./][A-Za-z0-9])", re.ASCII
 )
@@ -132,7 +134,7 @@ _SENTENCE_END = re.compile(r"(?:^|[.!?:;\n。！？：；])\s*(?:[-*•]\s*)?$")
 _MONTHS = "january february march april may june july august september october november december".split()
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
 _ENGLISH_DATE = re.compile(
-    r"\b("
+    r"\b(?=[adfjmnos])("
     + "|".join(f"{m[:3]}(?:{m[3:]})?" if m[3:] else m for m in _MONTHS)
     + r")\.?[ -](\d{1,2})(?:st|nd|rd|th)?"
     r"(?:(?:,? |-)(\d{4}))?\b",
@@ -215,13 +217,17 @@ def _candidates(text: str) -> Iterator[tuple[str, str, str]]:
             yield kind, match.group(1), match.group(1)
 
 
+def _before(match: re.Match[str]) -> tuple[int, int]:
+    return max(0, match.start() - BEFORE), match.start()
+
+
 def _dates(text: str) -> Iterator[tuple[str, str, str]]:
     for match in _ISO_DATE.finditer(text):
         yield from _date(match.group(), *match.groups())
     for match in _ENGLISH_DATE.finditer(text):
         month = next(i for i, m in enumerate(_MONTHS, 1) if m.startswith(match.group(1)[:3].lower()))
         yield from _date(match.group(), match.group(3), str(month), match.group(2))
-    for match in _CHINESE_DATE.finditer(text):
+    for match in _CHINESE_DATE.finditer(text) if "月" in text else ():
         yield from _date(match.group(), *match.groups())
 
 
@@ -252,14 +258,13 @@ def _identifiers(text: str) -> Iterator[tuple[str, str, str]]:
             ):
                 continue  # up-to-date and its kind
         yield (PROJECT if "-" in spelled else TECH), spelled, spelled.lower()
-    for match in _WORD.finditer(text):
-        word = match.group().removesuffix("'s")
+    for word in _WORD.findall(text):
         if word.lower() in TECH_WORDS:
             yield TECH, word, word.lower()
     if _HAS_CJK.search(text):  # a Latin word amid Chinese is a term, however it is spelled
         for match in _WORD.finditer(text):
             word = match.group()
-            if len(word) > 1 and word.lower() not in COMMON_WORDS and not _UNIT.search(text[: match.start()]):
+            if len(word) > 1 and word.lower() not in COMMON_WORDS and not _UNIT.search(text, *_before(match)):
                 yield TECH, word, word.lower()
 
 
@@ -267,7 +272,7 @@ def _names(text: str) -> Iterator[tuple[str, str, str]]:
     """Runs of capitalised words as one name, their initials, and single ones that do not merely begin a sentence."""
     for match in _RUN.finditer(text):
         words = match.group().split(" ")
-        begins = bool(_SENTENCE_END.search(text[: match.start()]))
+        begins = bool(_SENTENCE_END.search(text, *_before(match)))
         while words and (words[0].lower() in COMMON_WORDS or (begins and words[0].lower().endswith("ing"))):
             words.pop(0)
             begins = False

@@ -28,6 +28,9 @@ class _Rule:
     """What happens unless the operator says otherwise."""
     pattern: re.Pattern[str]
     is_real: Callable[[re.Match[str]], bool] = lambda _: True
+    needs: str = ""
+    """A text without this cannot match: finding that out is cheap."""
+    needs_figure: bool = False
 
 
 def _entropy(text: str) -> float:
@@ -146,7 +149,12 @@ _NAMES = (
     r"|client[_ -]?secret|private[_ -]?key|credentials?"
 )
 _RULES = (
-    _Rule("private_key", Action.BLOCK, re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")),
+    _Rule(
+        "private_key",
+        Action.BLOCK,
+        re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"),
+        needs="-----BEGIN",
+    ),
     _Rule("aws_key", Action.BLOCK, re.compile(r"\b(?:AKIA|ABIA|ACCA|ASIA)[A-Z0-9]{16}\b")),
     _Rule(
         "api_token",
@@ -160,9 +168,16 @@ _RULES = (
             r"|hooks\.slack\.com/services/T\w+/B\w+/\w{20,})"
         ),
         lambda m: any(c.isdigit() for c in m.group()) and _EXAMPLE.search(m.group()) is None,
+        needs_figure=True,
     ),
-    _Rule("api_token", Action.BLOCK, re.compile(r"\bsk-[\w-]{20,}"), lambda m: _is_random(m.group()[3:])),
-    _Rule("jwt", Action.BLOCK, re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}")),
+    _Rule(
+        "api_token",
+        Action.BLOCK,
+        re.compile(r"\bsk-[\w-]{20,}"),
+        lambda m: _is_random(m.group()[3:]),
+        needs="sk-",
+    ),
+    _Rule("jwt", Action.BLOCK, re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"), needs="eyJ"),
     _Rule(
         "bearer_token",
         Action.BLOCK,
@@ -176,12 +191,13 @@ _RULES = (
             r"\b[a-z][a-z0-9+.-]{1,30}://[^\s:/@]{0,80}:(?P<value>[^\s@/]{3,200})@[\w.\[-]", re.IGNORECASE
         ),
         _has_password,
+        needs="://",
     ),
     _Rule(
         "password_assign",
         Action.BLOCK,
         re.compile(
-            rf"(?:\b|_)(?:{_NAMES})[\"'`]?(?P<sign>\s*(?::=|[:：=])\s*"
+            rf"(?:\b|_)(?=[acprs])(?:{_NAMES})[\"'`]?(?P<sign>\s*(?::=|[:：=])\s*"
             r"|\s+(?:(?:is|was|are|has been)\s+)?(?:is|was|are|(?:set|changed|reset)\s+to)\s+)"
             r"(?P<value>\S+)"
             r"|(?:密码|口令|密钥|令牌)(?P<sign2>\s*[:：=是为]+\s*)(?P<value2>\S+)",
@@ -198,6 +214,7 @@ _RULES = (
             re.IGNORECASE,
         ),
         _is_named_secret,
+        needs_figure=True,
     ),
     _Rule(
         "email",
@@ -206,19 +223,34 @@ _RULES = (
             r"(?<![\w.+-])(?!git@)[A-Za-z0-9_%+](?:[\w.%+-]{0,62}[\w%+-])?@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b"
             r"(?!:[\w~])"
         ),
+        needs="@",
     ),
     _Rule(
         "iban",
         Action.MASK,
         re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"),
         _is_iban,
+        needs_figure=True,
     ),
-    _Rule("national_id", Action.MASK, re.compile(r"(?<![\w.-])[1-9]\d{16}[\dXx](?![\w.-])"), _is_national_id),
-    _Rule("credit_card", Action.MASK, re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])"), _is_card),
+    _Rule(
+        "national_id",
+        Action.MASK,
+        re.compile(r"(?<![\w.-])[1-9]\d{16}[\dXx](?![\w.-])"),
+        _is_national_id,
+        needs_figure=True,
+    ),
+    _Rule(
+        "credit_card",
+        Action.MASK,
+        re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])"),
+        _is_card,
+        needs_figure=True,
+    ),
     _Rule(
         "ssn",
         Action.MASK,
         re.compile(r"(?<![\w.-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"),
+        needs_figure=True,
     ),
     _Rule(
         "phone",
@@ -229,8 +261,10 @@ _RULES = (
             r"|1[3-9]\d[ -]\d{4}[ -]\d{4})(?![\w-]|\.\d)"
         ),
         _is_phone,
+        needs_figure=True,
     ),
 )
+_FIGURE = re.compile(r"\d")
 LABELS = tuple(dict.fromkeys(rule.label for rule in _RULES))
 _MASKS = {"credit_card": "[card]"}
 
@@ -258,7 +292,10 @@ class Cleaned:
 def clean(text: str, policy: Policy | None = None) -> Cleaned:
     """Mask what the policy masks. Raises Blocked, naming the kind and never the value, for what it blocks."""
     masked: dict[str, None] = {}
+    has_figure = _FIGURE.search(text) is not None
     for rule in _RULES:
+        if rule.needs not in text or (rule.needs_figure and not has_figure):
+            continue
         action = (policy or {}).get(rule.label, rule.action)
         if action is Action.ALLOW:
             continue

@@ -86,6 +86,8 @@ def names(text: str) -> Names:
         if word.startswith("@"):
             strong.update(token for token in tokens(word[1:]) if len(token) > 1)
             continue
+        if not is_cjk and word.isalpha() and word.islower():  # most words, for which no rule below is
+            continue
         if (found := _of_word(word)) is None:
             continue
         before = text[: match.start()].rstrip(" ")

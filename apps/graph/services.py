@@ -9,6 +9,9 @@ from apps.tenancy import sql
 from apps.tenancy.scope import user_atomic
 from memoria.entities import LINK_WEIGHTS, Found, LinkSource
 
+# SQLite allows an expression to be 1,000 levels deep.
+DROPPED_PER_STATEMENT = 250
+
 
 @dataclass(frozen=True, slots=True)
 class Linked:
@@ -57,27 +60,23 @@ def _ids(names: list[str]) -> dict[str, int]:
 def _create(things: list[Found], now: datetime) -> dict[str, int]:
     if not things:
         return {}
-    first = sql.next_id(Entity)
     rows = [
-        Entity(
-            id=first + number,
-            name=thing.name,
-            display_name=thing.display[:200],
-            entity_type=thing.kind,
-            created_at=now,
-        )
-        for number, thing in enumerate(things)
+        Entity(name=thing.name, display_name=thing.display[:200], entity_type=thing.kind, created_at=now)
+        for thing in things
     ]
-    sql.insert(rows)
+    sql.insert_numbered(rows)
     return {row.name: row.pk for row in rows}
 
 
 def _drop_weaker(links: list[MemoryEntityLink], source: LinkSource) -> None:
     """Make room for stronger links. They become new rows, because readers notice new rows only."""
-    for link in links:
-        MemoryEntityLink.objects.filter(
-            memory_id=link.memory_id, entity_id=link.entity_id, weight__lt=LINK_WEIGHTS[source]
-        ).delete()
+    for start in range(0, len(links), DROPPED_PER_STATEMENT):
+        part = links[start : start + DROPPED_PER_STATEMENT]
+        either = " OR ".join(["(memory_id = %s AND entity_id = %s)"] * len(part))
+        sql.execute(
+            f"DELETE FROM mem_memory_entity_links WHERE weight < %s AND ({either})",
+            [LINK_WEIGHTS[source], *(value for link in part for value in (link.memory_id, link.entity_id))],
+        )
 
 
 def orphans_drop(*, known: set[str]) -> int:

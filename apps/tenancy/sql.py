@@ -4,11 +4,12 @@ Values are always parameters; table and column names come from our own models. E
 transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 
 from apps.tenancy.fields import BytewiseField
@@ -22,6 +23,7 @@ _PLAIN = {
     BytewiseField,
     models.BigAutoField,
     models.BigIntegerField,
+    models.BooleanField,
     models.IntegerField,
     models.SmallIntegerField,
     models.FloatField,
@@ -59,39 +61,71 @@ def quoted(name: str) -> str:
     return str(user_connection().ops.quote_name(name))
 
 
-def insert(rows: Sequence[Model], *, or_ignore: bool = False) -> None:
+def insert(rows: Sequence[Model], *, or_ignore: bool = False) -> int | None:
     """Insert rows of one model as they are. Automatic keys must be set, or be left to the database on all rows.
+    Returns the key that the database gave to a single row.
 
     `or_ignore` passes over rows that a unique constraint refuses.
     """
     if not rows:
-        return
+        return None
     own_rows(rows)
     connection = user_connection()
     has_key = rows[0].pk is not None
-    fields, columns = _columns(type(rows[0]), has_key, connection.vendor)
+    prepared, columns = _columns(type(rows[0]), has_key, connection.vendor)
     verb = "INSERT"
     if or_ignore:
         verb = "INSERT OR IGNORE" if connection.vendor == "sqlite" else "INSERT IGNORE"
-    statement = f"{verb} INTO {rows[0]._meta.db_table} ({columns}) VALUES ({marks(len(fields))})"
+    statement = f"{verb} INTO {rows[0]._meta.db_table} ({columns}) VALUES ({marks(len(prepared))})"
     values = [
         [
-            getattr(row, field.attname)
-            if type(field) in _PLAIN
-            else field.get_db_prep_save(getattr(row, field.attname), connection)
-            for field in fields
+            getattr(row, name) if prepare is None else prepare(getattr(row, name), connection)
+            for name, prepare in prepared
         ]
         for row in rows
     ]
-    execute_many(statement, values)
+    with connection.cursor() as cursor:
+        if len(values) == 1:
+            cursor.execute(statement, values[0])
+            return int(cursor.lastrowid or 0)
+        cursor.executemany(statement, values)
+    return None
+
+
+_Prepare = Callable[[Any, BaseDatabaseWrapper], Any]
 
 
 @cache
-def _columns(model: type[Model], has_key: bool, vendor: str) -> tuple[list["Field[Any, Any]"], str]:
+def _columns(
+    model: type[Model], has_key: bool, vendor: str
+) -> tuple[tuple[tuple[str, _Prepare | None], ...], str]:
+    """Attribute and preparation of each column, None where the driver takes the value as it is; and their names."""
     fields = [field for field in model._meta.concrete_fields if has_key or not field.primary_key]
-    return fields, ", ".join(quoted(field.attname) for field in fields)
+    prepared = tuple((field.attname, _preparation(field)) for field in fields)
+    return prepared, ", ".join(quoted(field.attname) for field in fields)
 
 
-def next_id(model: type[Model]) -> int:
-    """The next automatic key of a table. Only inside a commit, where the clock's lock keeps other writers out."""
-    return int(query(f"SELECT COALESCE(MAX(id), 0) + 1 FROM {model._meta.db_table}")[0][0])
+def _preparation(field: "Field[Any, Any]") -> _Prepare | None:
+    if type(field) in _PLAIN:
+        return None
+    if type(field) is models.DateTimeField:
+        return lambda value, connection: connection.ops.adapt_datetimefield_value(value)
+    if type(field) is models.JSONField:
+        return lambda value, connection: (
+            None if value is None else connection.ops.adapt_json_value(value, field.encoder)
+        )
+    return field.get_db_prep_save
+
+
+def insert_numbered(rows: Sequence[Model]) -> None:
+    """Insert rows of one model with an automatic key, which they get here. Only inside a commit, where the clock's
+    lock keeps other writers out.
+    """
+    if len(rows) == 1:  # the usual case, for which the database tells
+        rows[0].pk = insert(rows)
+        return
+    if rows:
+        first = int(query(f"SELECT COALESCE(MAX(id), 0) + 1 FROM {rows[0]._meta.db_table}")[0][0])
+        for number, row in enumerate(rows):
+            row.pk = first + number
+        insert(rows)

@@ -250,16 +250,12 @@ class _Copy:
             known |= {(r[0], bytes(r[1])): r[2] for r in rows.values_list("content_hash", "vector", "id")}
         fresh = [key for key in wanted if key not in known]
         if fresh:
-            first = sql.next_id(Embedding)
-            sql.insert(
-                [
-                    Embedding(
-                        id=first + n, content_hash=h, model=self.vectors.model, dim=self.vectors.dim, vector=v
-                    )
-                    for n, (h, v) in enumerate(fresh)
-                ]
-            )
-            known |= {key: first + n for n, key in enumerate(fresh)}
+            rows = [
+                Embedding(content_hash=h, model=self.vectors.model, dim=self.vectors.dim, vector=v)
+                for h, v in fresh
+            ]
+            sql.insert_numbered(rows)
+            known |= {key: row.pk for key, row in zip(fresh, rows, strict=True)}
         for key, memories in wanted.items():
             for memory in memories:
                 memory.embedding_id = known[key]

@@ -3,6 +3,7 @@ transactions.
 """
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 import structlog
@@ -37,18 +38,16 @@ class TextVectors:
         """Store the fresh vectors; returns the embedding id of every hash that has one."""
         if not self.fresh:
             return self.known
-        first = sql.next_id(Embedding)
         rows = [
             Embedding(
-                id=first + number,
                 content_hash=text_hash,
                 model=self.model,
                 dim=vectors.shape[1],
                 vector=vectors.astype(np.float16).tobytes(),
             )
-            for number, (text_hash, vectors) in enumerate(self.fresh.items())
+            for text_hash, vectors in self.fresh.items()
         ]
-        sql.insert(rows)
+        sql.insert_numbered(rows)
         return self.known | {row.content_hash: row.pk for row in rows}
 
 
@@ -92,8 +91,11 @@ def _embedded(texts: dict[str, str], embedder: Embedder) -> dict[str, Floats]:
     parts = {text_hash: passages(text) for text_hash, text in texts.items()}
     every = [passage[:PASSAGE_CHARACTERS] for some in parts.values() for passage in some]
     vectors = embedder.embed(every)
-    ends = np.cumsum([len(some) for some in parts.values()])
-    return dict(zip(parts, np.split(vectors, ends[:-1]), strict=True))
+    ends = accumulate(len(some) for some in parts.values())
+    return {
+        text_hash: vectors[end - len(parts[text_hash]) : end]
+        for text_hash, end in zip(parts, ends, strict=True)
+    }
 
 
 def query_vector(*, query: str, embedder: Embedder | None) -> tuple[Floats | None, str | None]:
