@@ -15,6 +15,7 @@ from config.env import database
 from memoria.errors import Conflict
 from memoria.naming import key_hash
 
+MOST_BRANCHES = 20
 START = datetime(2024, 1, 1, 8, 0, 0, 123456)  # noqa: DTZ001  as the engines store it: UTC without saying so
 ODD_USERS = (
     "ada",
@@ -157,13 +158,19 @@ def make_legacy(*, url: str, users: int, memories: int, seed: int, dim: int) -> 
             raise Conflict("there is an old database already") from None
         names = user_names(users)
         for number, user_id in enumerate(names):
-            _user(writer, random.Random(f"{seed}:{number}"), number, user_id, memories, dim)  # noqa: S311
+            branch = "main" if number % _between_branches(users) else "work"
+            _user(writer, random.Random(f"{seed}:{number}"), number, user_id, branch, memories, dim)  # noqa: S311
             writer.commit()
-        for number in range(0, users, 3):
+        for number in range(0, users, _between_branches(users)):
             _branch(writer, number, names[number])
         writer.commit()
     finally:
         writer.close()
+
+
+def _between_branches(users: int) -> int:
+    """Every third user has a branch, and of many users fewer: a branch is a copy of everybody's rows."""
+    return max(3, users // MOST_BRANCHES)
 
 
 def memory_row(rng: random.Random, memory_id: str, user_id: str, n: int, dim: int) -> list[Any]:
@@ -196,7 +203,9 @@ def memory_row(rng: random.Random, memory_id: str, user_id: str, n: int, dim: in
     ]
 
 
-def _user(writer: Writer, rng: random.Random, number: int, user_id: str, memories: int, dim: int) -> None:
+def _user(
+    writer: Writer, rng: random.Random, number: int, user_id: str, branch: str, memories: int, dim: int
+) -> None:
     ids = [f"{number:08x}{n:08x}{rng.getrandbits(64):016x}" for n in range(memories)]
     for start in range(0, memories, 1000):
         part = range(start, min(memories, start + 1000))
@@ -221,8 +230,7 @@ def _user(writer: Writer, rng: random.Random, number: int, user_id: str, memorie
                 for n in part
             ],
         )
-    state = "work" if number % 3 == 0 else "main"
-    writer.insert("mem_user_state", [[user_id, state, START]])
+    writer.insert("mem_user_state", [[user_id, branch, START]])
     writer.insert("mem_tool_usage", [[user_id, "cli", START]])
     writer.insert("mem_governance_cooldown", [[user_id, "consolidate", START]])
     writer.insert("mem_user_retrieval_params", [[user_id, 0.2, 100.5, 0.1, START]])

@@ -1,7 +1,7 @@
 """Reading the old shared database, and nothing else: both engines are opened so that they refuse writes."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
@@ -241,6 +241,15 @@ def user_rows(source: Source, tables: dict[str, list[str]], table: str, user_id:
     yield from source.rows(f"SELECT {listed} FROM {source.name(table)} WHERE {where}", parameters)
 
 
+def rows_of(source: Source, tables: dict[str, list[str]], table: str, users: Set[str]) -> Iterator[list[Row]]:
+    """These users' rows of a small table, in one pass over it; none where there is no such table."""
+    if table not in tables:
+        return
+    columns = [name for name in COLUMNS[table].split() if name in tables[table]]
+    for batch in source.rows(f"SELECT {', '.join(map(source.name, columns))} FROM {source.name(table)}"):
+        yield [row | {"user_id": user} for row in batch if (user := as_text(row["user_id"])) in users]
+
+
 def live_branches(source: Source, tables: dict[str, list[str]]) -> list[tuple[str, str]]:
     """(owner, table) of every branch in use whose table is there."""
     if "mem_branches" not in tables:
@@ -255,14 +264,13 @@ def live_branches(source: Source, tables: dict[str, list[str]]) -> list[tuple[st
     return sorted(found)
 
 
-def stats_rows(source: Source, tables: dict[str, list[str]], ids: Sequence[str]) -> Iterator[list[Row]]:
+def stats_rows(source: Source, tables: dict[str, list[str]], ids: Iterable[str]) -> Iterator[list[Row]]:
     """Statistics of these memories; the table has no user."""
     if "mem_memories_stats" not in tables:
         return
     columns = [c for c in COLUMNS["mem_memories_stats"].split() if c in tables["mem_memories_stats"]]
     listed = ", ".join(map(source.name, columns))
-    for start in range(0, len(ids), 500):
-        part = list(ids[start : start + 500])
+    for part in parts(ids):
         marks = ", ".join(["%s"] * len(part))
         yield from source.rows(
             f"SELECT {listed} FROM {source.name('mem_memories_stats')} WHERE memory_id IN ({marks})", part
@@ -270,23 +278,39 @@ def stats_rows(source: Source, tables: dict[str, list[str]], ids: Sequence[str])
 
 
 def fingerprint(source: Source, tables: dict[str, list[str]]) -> dict[str, tuple[Any, ...]]:
-    """What moves when somebody writes: count and latest times of every copied table and branch table."""
-    found = {}
-    for table, columns in tables.items():
-        if table not in COPIED and not table.startswith("br_"):
-            continue
-        parts = ["COUNT(*) AS n"]
-        for column in ("created_at", "updated_at", "is_active", "last_accessed_at"):
-            if column in columns:
+    """What moves when somebody writes: count and latest times of every copied table and branch table. Many tables in
+    a statement: the servers may be far away.
+    """
+    found: dict[str, tuple[Any, ...]] = {}
+    looked_at = [table for table in tables if table in COPIED or table.startswith("br_")]
+    for part in parts(looked_at, 50):
+        sums = []
+        for number, table in enumerate(part):
+            values = ["COUNT(*)"]
+            for column in ("created_at", "updated_at", "is_active", "last_accessed_at"):
                 function = "SUM" if column == "is_active" else "MAX"
-                parts.append(f"{function}({source.name(column)}) AS {column}")
-        for batch in source.rows(f"SELECT {', '.join(parts)} FROM {source.name(table)}"):
-            found[table] = tuple(str(value) for value in batch[0].values())
+                values.append(f"{function}({source.name(column)})" if column in tables[table] else "NULL")
+            listed = ", ".join(f"CAST({value} AS CHAR) AS v{n}" for n, value in enumerate(values))
+            sums.append(f"SELECT {number} AS t, {listed} FROM {source.name(table)}")
+        for batch in source.rows(" UNION ALL ".join(sums)):
+            found.update({part[int(row["t"])]: tuple(row[f"v{n}"] for n in range(5)) for row in batch})
     return found
 
 
 def as_text(value: Any) -> str | None:
     return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
+
+
+def parts(items: Iterable[Any], size: int = 500) -> Iterator[list[Any]]:
+    """Lists of so many items, as many as one statement takes well."""
+    part: list[Any] = []
+    for item in items:
+        part.append(item)
+        if len(part) == size:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
 def _any_name(name: str) -> str:

@@ -5,15 +5,16 @@ killed run has written is found equal by the next.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from django.db import OperationalError
-from django.db.models import F, Model
+from django.db.models import F, Model, QuerySet
 from django.utils import timezone
 
 from apps.feedback.models import Feedback, RetrievalParams
@@ -21,7 +22,7 @@ from apps.graph.models import MemoryEntityLink
 from apps.graph.services import memories_link
 from apps.legacy import mapping
 from apps.legacy.models import MigratedUser, Phase
-from apps.legacy.source import Row, Source, stats_rows, user_rows
+from apps.legacy.source import Row, Source, parts, stats_rows, user_rows
 from apps.memories.commits import SHARED
 from apps.memories.models import (
     MAIN_BRANCH,
@@ -200,8 +201,8 @@ class _Copy:
             self._retried(partial(self._write, made, is_new=is_new))
         if is_new:
             return
-        gone = [i for (i,) in sql.query("SELECT memory_id FROM mem_memories") if i not in seen]
-        for part in _parts(gone):
+        gone = [i for i in _keys(Memory.objects.all(), "memory_id") if i not in seen]
+        for part in parts(gone):
             with user_atomic():
                 Memory.objects.filter(memory_id__in=part).delete()
                 MemoryEntityLink.objects.filter(memory_id__in=part).delete()
@@ -245,7 +246,7 @@ class _Copy:
                 wanted.setdefault(key, []).append(memory)
         hashes = sorted({text_hash for text_hash, _ in wanted})
         known: dict[tuple[str, bytes], int] = {}
-        for part in _parts(hashes):
+        for part in parts(hashes):
             rows = Embedding.objects.filter(content_hash__in=part, model=self.vectors.model)
             known |= {(r[0], bytes(r[1])): r[2] for r in rows.values_list("content_hash", "vector", "id")}
         fresh = [key for key in wanted if key not in known]
@@ -267,11 +268,8 @@ class _Copy:
             Revision.objects.all().delete()
             Branch.objects.exclude(pk=MAIN_BRANCH).delete()
         mains = len(self.branches) + 1
-        if self.branches:
-            columns = ("memory_id", "digest", "born", *_COMPARED[2:])
-            main = {row[0]: row[1:] for row in Memory.objects.values_list(*columns).iterator(2_000)}
         for number, branch in enumerate(self.branches):
-            fork = _Fork(MAIN_BRANCH + 1 + number, number + 1, mains + 1 + number, _made(branch), main)
+            fork = _Fork(MAIN_BRANCH + 1 + number, number + 1, mains + 1 + number, _made(branch))
             self._overlay(str(branch["table_name"]), fork)
         with user_atomic():
             sql.insert([self._branch(row, n) for n, row in enumerate(self.branches)])
@@ -303,12 +301,11 @@ class _Copy:
             def write(made: list[tuple[Memory, Any]] = made) -> None:
                 with user_atomic():
                     self._attach(made)
-                    rows = [row for memory, _ in made if (row := fork.own(memory)) is not None]
-                    self._insert(rows)
+                    self._insert(fork.own([memory for memory, _ in made]))
 
             self._retried(write)
-        missing = [i for i, row in fork.main.items() if row[1] <= fork.fork_seq and i not in seen]
-        for part in _parts(missing):
+        inherited = Memory.objects.filter(born__lte=fork.fork_seq)
+        for part in parts(i for i in _keys(inherited, "memory_id") if i not in seen):
             with user_atomic():
                 sql.insert([fork.absent(row) for row in Memory.objects.filter(memory_id__in=part)])
 
@@ -340,12 +337,11 @@ class _Copy:
             RetrievalParams, (_params(r) for b in self._rows("mem_user_retrieval_params") for r in b)
         )
         self._replace(UserState, (_state(r) for b in self._rows("mem_user_state") for r in b))
-        ids = [
-            i
-            for (i,) in sql.query(
-                "SELECT memory_id FROM mem_memories UNION SELECT memory_id FROM mem_revisions"
-            )
-        ]
+        only_on_branches = sql.query(
+            "SELECT DISTINCT r.memory_id FROM mem_revisions r LEFT JOIN mem_memories m ON m.memory_id = r.memory_id"
+            " WHERE m.memory_id IS NULL"
+        )
+        ids = chain(_keys(Memory.objects.all(), "memory_id"), (i for (i,) in only_on_branches))
         stats = stats_rows(self.source, self.tables, ids)
         self._replace(MemoryStats, (_stats(r) for b in stats for r in self._counted(b)))
         self._snapshots()
@@ -356,7 +352,7 @@ class _Copy:
         key = model._meta.pk.attname  # type: ignore[union-attr]
         seen: set[Any] = set()
         manager: Any = model._default_manager
-        for part in _parts(rows):
+        for part in parts(rows):
             keys = [getattr(row, key) for row in part]
             seen.update(keys)
 
@@ -373,8 +369,7 @@ class _Copy:
                     sql.insert(fresh)
 
             self._retried(write)
-        gone = [pk for pk in manager.values_list("pk", flat=True) if pk not in seen]
-        for part in _parts(gone):
+        for part in parts(pk for pk in _keys(manager.all(), "pk") if pk not in seen):
             manager.filter(pk__in=part).delete()
 
     def _edit(self, row: Row) -> EditLog:
@@ -466,12 +461,16 @@ class _Fork:
     fork_seq: int
     seq: int
     made_at: datetime
-    main: dict[str, tuple[Any, ...]]
-    """memory_id: digest, born, embedding id and times."""
 
-    def own(self, memory: Memory) -> Revision | None:
-        """The branch's own row, None where it is main's. Who changed it tells the merge base."""
-        there = self.main.get(memory.memory_id)
+    def own(self, memories: list[Memory]) -> list[Revision]:
+        """Those of a branch's rows that are not main's."""
+        rows = Memory.objects.filter(memory_id__in=[memory.memory_id for memory in memories])
+        main = {row[0]: row[1:] for row in rows.values_list("memory_id", *_COMPARED)}
+        found = (self._own(memory, main.get(memory.memory_id)) for memory in memories)
+        return [revision for revision in found if revision is not None]
+
+    def _own(self, memory: Memory, there: tuple[Any, ...] | None) -> Revision | None:
+        """None where the row is main's. Who changed it tells the merge base."""
         mine = (memory.digest, *(getattr(memory, name) for name in _COMPARED[2:]))
         if there is None:
             return self._revision(memory, base=None)
@@ -494,15 +493,14 @@ class _Fork:
         )
 
 
-def _parts(items: Iterable[Any], size: int = 500) -> Iterator[list[Any]]:
-    part: list[Any] = []
-    for item in items:
-        part.append(item)
-        if len(part) == size:
-            yield part
-            part = []
-    if part:
-        yield part
+def _keys(rows: QuerySet[Any], key: str, size: int = 10_000) -> Iterator[Any]:
+    """The keys of these rows in order, a page at a time: a user may have more rows than memory, and drivers hold a
+    whole result."""
+    rows = rows.order_by(key)
+    page = list(rows.values_list(key, flat=True)[:size])
+    while page:
+        yield from page
+        page = list(rows.filter(**{f"{key}__gt": page[-1]}).values_list(key, flat=True)[:size])
 
 
 def _made(row: Row) -> datetime:

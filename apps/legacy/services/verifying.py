@@ -209,7 +209,7 @@ class _Check:
             (list(r) for r in sql.query("SELECT user_id, active_branch FROM mem_user_state")),
         )
         counts = "access_count feedback_useful feedback_irrelevant feedback_outdated feedback_wrong".split()
-        stats = stats_rows(self.source, self.tables, sorted(self.ids))
+        stats = stats_rows(self.source, self.tables, self.ids)
         times = ("last_accessed_at", "last_feedback_at")
         self._compare(
             "mem_memories_stats",

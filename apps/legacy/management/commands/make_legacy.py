@@ -9,7 +9,10 @@ from memoria.errors import MemoriaError
 
 
 class Command(BaseCommand):
-    help = "Build an old shared database with made-up users, for rehearsals and tests."
+    help = (
+        "Build an old shared database with made-up users, for rehearsals and tests.\n"
+        "Example: manage.py make_legacy --url sqlite:///old.db --users 20 --memories 500"
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--url", required=True)

@@ -141,9 +141,10 @@ class Command(BaseCommand):
             job, user_ids = self._job(source, migration)
             self._copied(job, user_ids)
             self._verified(job, user_ids, again=False)
-            for user_id in user_ids:
-                warnings = control_rows_copy(source=source, tables=job.tables, user_id=user_id)
-                self.report.fields["warnings"] += warnings
+            with self._timed("keys"):
+                self.report.fields["warnings"] += control_rows_copy(
+                    source=source, tables=job.tables, user_ids=user_ids
+                )
             self.report.shared_copied()
             if moved := _moved(before, fingerprint(source, source.tables())):
                 self._refuse(
