@@ -45,6 +45,7 @@ STAGES: dict[str, dict[str, float]] = {
     "honest empty answer": {"nothing": 0, "floor": 0},
     "cut below a share of the best": {"gap": 0, "gap_fact": 0, "gap_unnamed": 0, "gap_linked": 0},
     "diversity": {"alike": 2},
+    "a closer look at the best": {"reading": 0},
 }
 
 

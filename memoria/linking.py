@@ -15,7 +15,7 @@ from memoria.signals import STRONG, WEAK
 Scores = NDArray[np.float64]
 
 HOPS = 2
-SEEDS = 10
+SEEDS = 5
 # A plain word is a weaker link than a name.
 WORD = 0.6
 # A key of many facts links none of them: at most this share of the facts, and these numbers of them.

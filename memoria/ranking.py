@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from memoria import decay
+from memoria import decay, reading
 from memoria.corpus import Corpus, Floats, Mask, largest
 from memoria.linking import links
+from memoria.reading import Asked
 from memoria.signals import Names
 
 Scores = NDArray[np.float64]
@@ -65,6 +66,8 @@ class Weights:
     gap_linked: float = 0.25
     # From this cosine on two results say the same.
     alike: float = 0.97
+    # How much a closer look at the best facts may take away or add.
+    reading: float = 1.0
 
 
 DEFAULT = Weights()
@@ -88,6 +91,7 @@ class Question:
     session_id: str | None = None
     window: Window | None = None
     order: str | None = None
+    asked: Asked | None = None
 
 
 @dataclass(slots=True)
@@ -112,6 +116,8 @@ class Ranked:
 
 
 Feedback = Callable[[list[str]], Mapping[str, float]]
+# The texts of memories, by id; those that are gone meanwhile are left out.
+Texts = Callable[[list[str]], Mapping[str, str]]
 # Told the name of a stage when it is done; the domain has no clock.
 Lap = Callable[[str], object]
 
@@ -123,12 +129,14 @@ def rank(
     allowed: Mask,
     top_k: int,
     feedback: Feedback = lambda _: {},
+    texts: Texts = lambda _: {},
     weights: Weights = DEFAULT,
     lap: Lap = lambda _: None,
 ) -> Ranked:
     """The best `top_k` of the allowed rows, best first. Fewer, or none, when little or nothing is relevant.
 
-    `feedback` gives multipliers by memory id for some of the best; ids it leaves out count as they are.
+    `feedback` gives multipliers by memory id for some of the best, `texts` what they say; ids that are left out count
+    as they are.
     """
     allowed = allowed & corpus.mask
     if top_k < 1 or not allowed.any():
@@ -159,6 +167,9 @@ def rank(
     opinions = feedback([corpus.memory_id(int(row)) for row in order])
     for row in order:
         scores[row] *= opinions.get(corpus.memory_id(int(row)), 1.0)
+    multipliers["reading"] = _read(corpus, question.asked, order, texts, weights)
+    scores = scores * multipliers["reading"]
+    lap("reading the best")
     order = order[np.lexsort((order, -scores[order]))]
     kept = _cut(corpus, order, scores, evidence, linked, _named_share(channels, weights), top_k, weights)
     dropped = {"below the floor": candidates - len(kept)} if len(kept) < min(candidates, len(order)) else {}
@@ -243,16 +254,12 @@ def _named(corpus: Corpus, question: Question) -> Scores:
     """The share of the query's names, by rarity, that a row carries: a fact as a name, a message in any way."""
     scores = np.zeros(len(corpus))
     reachable = 0.0
-    wanted = [*sorted(question.names.strong | question.names.weak)]
-    for name in wanted:
-        having, _ = corpus.postings(name)
-        named = corpus.rows_named(name)
-        if not len(having) or (name not in question.names.strong and not len(named)):
-            continue
-        carries = np.zeros(len(corpus), dtype=np.bool_)
-        carries[having] = ~corpus.is_fact[having]
-        carries[named] = True
-        weight = corpus.idf(len(having))
+    carrying = _carrying(corpus, question.names)
+    for short, parts in question.names.initials:
+        for part in parts & carrying.keys() if short in carrying else ():
+            carrying[part] |= carrying[short]
+    for name, carries in carrying.items():
+        weight = corpus.idf(len(corpus.postings(name)[0]) or int(carries.sum()))
         scores[carries] += weight
         reachable += weight
     for entity in question.entities:
@@ -267,6 +274,21 @@ def _named(corpus: Corpus, question: Question) -> Scores:
             scores[having] += weight
             reachable += weight
     return np.minimum(scores / reachable, 1.0) if reachable else scores
+
+
+def _carrying(corpus: Corpus, names: Names) -> dict[str, Mask]:
+    """Who carries each name that anybody carries."""
+    found: dict[str, Mask] = {}
+    for name in sorted(names.strong | names.weak):
+        having, _ = corpus.postings(name)
+        named = corpus.rows_named(name)
+        if not len(named) and (not len(having) or name not in names.strong):
+            continue
+        carries = np.zeros(len(corpus), dtype=np.bool_)
+        carries[having] = ~corpus.is_fact[having]
+        carries[named] = True
+        found[name] = carries
+    return found
 
 
 def _named_share(channels: Mapping[str, Scores], weights: Weights) -> Scores:
@@ -333,6 +355,29 @@ def _outdated(corpus: Corpus, scores: Scores, weights: Weights) -> Scores:
         trusted = corpus.tiers[top][None, :] <= corpus.tiers[top][:, None]
         loss[np.array(top)[np.flatnonzero((alike & newer & trusted).any(axis=1))]] = -weights.outdated
     return loss
+
+
+def _read(
+    corpus: Corpus,
+    asked: Asked | None,
+    order: NDArray[np.intp],
+    texts: Texts,
+    weights: Weights,
+) -> Scores:
+    """Factors for the facts among the best whose texts say more, or something else, than their words do."""
+    read = np.ones(len(corpus))
+    rows = [int(row) for row in order if corpus.is_fact[row]]
+    if asked is None or not asked.is_any or not weights.reading or not rows:
+        return read
+    said = texts([corpus.memory_id(row) for row in rows])
+    rows = [row for row in rows if corpus.memory_id(row) in said]
+    found = reading.factors(
+        asked,
+        [said[corpus.memory_id(row)] for row in rows],
+        [float(corpus.observed[row]) for row in rows],
+    )
+    read[rows] = 1 - weights.reading * (1 - np.array(found))
+    return read
 
 
 def _cut(

@@ -43,6 +43,7 @@ _VERSION = re.compile(r"v?\d+\.\d+(\.\d+)*")
 _FIGURE = re.compile(r"[\d.,:%/+-]+[a-z]{0,3}")
 _JOINED = re.compile(r"[A-Za-z0-9][-_./:+&][A-Za-z0-9]")
 _CAMEL = re.compile(r"[a-z][A-Z]")
+_LONG_NAME = re.compile(r"\b[A-Z][a-z]+(?: [A-Z][a-z]+){2,4}\b")
 # Capitalised or not, these name nothing by themselves.
 _COMMON = frozenset(
     "api apis http https url json html css sql id user users assistant system ok q1 q2 q3 q4 monday tuesday"
@@ -73,6 +74,8 @@ class Names:
     weak: frozenset[str]
     qualifiers: tuple[str, ...] = ()
     """What narrows a Chinese name down: 前端 in 前端组的张伟."""
+    initials: tuple[tuple[str, frozenset[str]], ...] = ()
+    """How a name of three words or more is shortened, and the names that the short form stands for."""
 
 
 def names(text: str) -> Names:
@@ -106,10 +109,15 @@ def names(text: str) -> Names:
         strong.update(_bigrams(match.group(1)))
         if (narrowed := _QUALIFIER.search(text[: match.start(1)])) is not None:
             qualifiers += _bigrams(narrowed.group(1))
+    initials = [
+        (encoded("".join(word[0] for word in full.split()).lower()), frozenset(map(encoded, tokens(full))))
+        for full in _LONG_NAME.findall(text)
+    ]
     return Names(
-        frozenset(map(encoded, strong)),
+        frozenset(map(encoded, strong)) | {short for short, _ in initials},
         frozenset(map(encoded, weak - strong)),
         tuple(map(encoded, qualifiers)),
+        tuple(initials),
     )
 
 

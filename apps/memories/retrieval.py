@@ -26,6 +26,7 @@ from memoria.errors import Unavailable
 from memoria.passages import focus
 from memoria.ports import Embedder, Reranker
 from memoria.ranking import DEFAULT, Feedback, Hit, Question, Weights, Window
+from memoria.reading import asked
 from memoria.signals import names
 from memoria.temporal import Intent, intent
 from memoria.tokens import search_terms
@@ -84,7 +85,8 @@ def memories_retrieve(
     vector, degraded = query_vector(query=point, embedder=embedder)
     clock.lap("embedding")
     dim = len(vector) if vector is not None else (embedder.dim if embedder is not None else 0)
-    terms = search_terms(point)
+    named = names(point)
+    terms = [*search_terms(point), *(short for short, _ in named.initials)]
     model = embedder.model if embedder is not None else ""
     corpus = corpus_for(view, model=model, dim=dim, terms=terms, filters=filters)
     clock.lap("corpus")
@@ -94,12 +96,19 @@ def memories_retrieve(
         now=now.timestamp(),
         vector=vector,
         terms=terms,
-        names=names(point),
+        names=named,
         entities=list(entity_ids(names=possible_names(query)).values()) if corpus.has_links else [],
         session_id=session_id,
         window=_window(wanted, corpus, allowed),
         order=wanted.order,
+        asked=asked(query),
     )
+    records: dict[str, MemoryRecord] = {}
+
+    def texts(ids: list[str]) -> dict[str, str]:
+        records.update(_records(view, ids))
+        return {memory_id: found.content for memory_id, found in records.items()}
+
     clock.lap("question")
     ranked = ranking.rank(
         corpus,
@@ -107,10 +116,12 @@ def memories_retrieve(
         allowed=allowed,
         top_k=top_k if reranker is None else max(top_k, READ),
         feedback=feedback,
+        texts=texts,
         weights=weights,
         lap=clock.lap,
     )
-    found = _hydrated(view, ranked.hits)
+    records |= _records(view, [hit.memory_id for hit in ranked.hits if hit.memory_id not in records])
+    found = _found(records, ranked.hits)
     clock.lap("reading")
     not_reranked = None
     if reranker is not None and found:
@@ -200,16 +211,18 @@ def _allowed(corpus: Corpus, filters: Filters, view: View) -> Mask:
     return mask
 
 
-def _hydrated(view: View, hits: list[Hit]) -> list[Found]:
-    """The rows of the hits as the view has them now, in the order of the hits; what was purged meanwhile is
-    left out.
-    """
-    ids = [hit.memory_id for hit in hits]
-    rows: Mapping[str, MemoryRecord] = {}
-    for source in view.sources():
+def _records(view: View, ids: list[str]) -> dict[str, MemoryRecord]:
+    """The active rows of these ids as the view has them now; what was purged meanwhile is left out."""
+    rows: dict[str, MemoryRecord] = {}
+    for source in view.sources() if ids else ():
         found = source.filter(memory_id__in=ids, is_active=True).only(*RECORD_COLUMNS)
-        rows = {row.memory_id: record(row) for row in found} | dict(rows)
-    return [Found(rows[hit.memory_id], round(hit.score, 4)) for hit in hits if hit.memory_id in rows]
+        rows = {row.memory_id: record(row) for row in found} | rows
+    return rows
+
+
+def _found(records: Mapping[str, MemoryRecord], hits: list[Hit]) -> list[Found]:
+    """The hits whose rows are there, in their order."""
+    return [Found(records[hit.memory_id], round(hit.score, 4)) for hit in hits if hit.memory_id in records]
 
 
 def memories_fulltext(
@@ -229,7 +242,7 @@ def memories_fulltext(
         Hit(int(row), corpus.memory_id(int(row)), float(scores[row]), float(scores[row]))
         for row in rows[:limit]
     ]
-    return _hydrated(view, hits)
+    return _found(_records(view, [hit.memory_id for hit in hits]), hits)
 
 
 class _Stopwatch:

@@ -1,0 +1,206 @@
+"""A closer look at the best facts: whether they say what the question wants to hear, or deny it.
+
+"Which services use gRPC?" is as near to "the portal does not support gRPC" as to "the ledger calls gRPC inside": they
+share the words, and nearly the meaning. What tells the two apart stands in the sentence itself, so ranking reads the
+few facts that came out best. Every rule is a factor on their scores; where a question gives no rule a reason, nothing
+is read. docs/decisions/0009 says what each is good for.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from memoria.tokens import STOP_WORDS, tokens
+
+# What is left of the score of a fact that denies what is asked for, tells of what is over, is about another thing of
+# the kind, was true before the last turn, holds no time where one is wanted, or is about the very thing whose company
+# is asked for.
+DENIED = 0.4
+FORMER = 0.6
+OTHER = 0.5
+SUPERSEDED = 0.5
+TIMELESS = 0.8
+ABOUT_ITSELF = 0.7
+# What a turn is worth where the question is whether something still holds.
+TURN = 1.25
+
+_POLAR = re.compile(
+    r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|should|will|would|may|must)\b"
+    r"|(?:吗|(?<![什怎这那])么)\s*[?？]?\s*$|是否|有没有|是不是|能不能|要不要|该不该|可不可以",
+    re.IGNORECASE,
+)
+_NEGATIVE = re.compile(
+    r"\b(?:not|never|no|without|avoid\w*|dislikes?|except|wrong|fail\w*|reject\w*|stop\w*|unable|cannot)\b|n['’]t\b"
+    r"|[不没未无避忌]|除了|注意|讨厌|拒绝|禁止",
+    re.IGNORECASE,
+)
+_PAST = re.compile(
+    r"\b(?:was|were|did|had|before|previous\w*|former\w*|used to|history|ever|originally|initially|first|why"
+    r"|changed?)\b"
+    r"|以前|之前|过去|曾|原来|当时|上次|历史|为什么|最初|过[吗?？]",
+    re.IGNORECASE,
+)
+_STATE = re.compile(
+    r"\b(?:still|now|currently|any ?more|any longer|should (?:we|i))\b"
+    r"|现在|还在|目前|当前|如今|还[用是有]|应该|该不该",
+    re.IGNORECASE,
+)
+_WHICH = re.compile(r"\b(?:which|what) (?!(?:is|was|does|has|this)\b)\w+s\b|哪些|哪几", re.IGNORECASE)
+_WHEN = re.compile(r"\b(?:when|what (?:time|day|date))\b|什么时候|何时|几点|哪天|哪一天|多久", re.IGNORECASE)
+
+_DENYING = re.compile(
+    r"(?:\b(?:not|never|cannot|without|nor|no longer|instead of|rather than)\b|n['’]t\b)(?P<said>[^.,;:()!?\n—]*)"
+    r"|(?:不(?![仅同错过断少久但])|从未|尚未|并未|没有|没|未|无需|禁止)(?P<chinese>[^，。；,;:：（）()!！?？\n]*)",
+    re.IGNORECASE,
+)
+_BUT = re.compile(r"\b(?:but|only|and|while|because|so)\b|但|而是|只")
+# What somebody does not do or like is as much an answer as what they do.
+_SELF = re.compile(r"\b(?:i|my|me|i['’](?:m|ve|d|ll))\b|我(?!们)", re.IGNORECASE)
+_OVER = re.compile(
+    r"\b(?:used to|formerly|previously|no longer|(?:migrated|moved|switched) away|(?:gave|given) up|quit|stopped"
+    r"|rejected|dropped|abandoned|retired|deprecated|discarded|decommissioned|discontinued|ruled out"
+    r"|(?:the|our) (?:old|previous|former)|until (?:19|20)\d\d)\b"
+    r"|曾经|以前|之前用|不再|废弃|弃用|下线|停用|放弃|否决|淘汰|旧版|老系统",
+    re.IGNORECASE,
+)
+_TURNED = re.compile(
+    r"\b(?:abandon|remov|retir|deprecat|drop|paus|suspend|revert|return|roll\w* back|switch|migrat|replac|stop|quit"
+    r"|mov\w+ (?:away|off|back)|discontinu|decommission|sunset|no longer|went back|is back|gave up)\w*"
+    r"|废弃|弃用|停用|暂停|回退|回滚|移除|下线|迁回|切回|改回|不再|取消|放弃|替换|停止|淘汰|撤回|迁移回",
+    re.IGNORECASE,
+)
+_TROUBLE = re.compile(
+    r"\b(?:bug|issue|problem|error|mismatch|slow|hard|fell"
+    r"|fail\w*|crash\w*|broke\w*|leak\w*|drop\w*|difficult\w*|regress\w*)\b"
+    r"|问题|故障|失败|导致|下降|错误|漏洞|白屏|崩溃|超时|困难",
+    re.IGNORECASE,
+)
+_TIME = re.compile(
+    r"\d|\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|may|june|july|august|september"
+    r"|october|november|december|daily|weekly|monthly|yearly|noon|midnight|morning|evening|night|today|tomorrow"
+    r"|yesterday|week|month|year|spring|summer|autumn|winter|every)\b|[年月周天日]|星期|早上|晚上|凌晨|每",
+    re.IGNORECASE,
+)
+
+_THING = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_./][A-Za-z0-9]+)*")
+# "Project Alpha", "the Lyon team", 前端组的张伟: what stands beside the name in the question stands beside another
+# one in a fact about something else.
+_NAME = r"[A-Z][A-Za-z]*\d*|[A-Za-z]+\d[\w.]*"
+_AFTER_NAME = re.compile(rf"\b(?=({_NAME})(?:'s)? ([a-z]{{3,}})\b)")
+_NUMBERED = re.compile(
+    r"\b(?=(service|project|team|server|phase|step|version|room|region|node|cluster|tenant|customer|group|plan|level"
+    r"|error|code) ([a-z0-9]+)\b)",
+    re.IGNORECASE,
+)
+_OF_GROUP = re.compile(r"([\u4e00-\u9fff]{1,6}?)(?:组|部门|部|团队|小组)的([\u4e00-\u9fff]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a question gives reason to look for in a fact."""
+
+    terms: frozenset[str]
+    asserts: bool
+    """Asks for what is so: a fact that denies the question's words is no answer."""
+    is_present: bool
+    """Asks for what is so now: a fact that tells of what is over is none either."""
+    state: bool
+    """Asks whether something still holds: what changed it answers, what began it does not."""
+    when: bool
+    which: frozenset[str]
+    """Asked which ones have to do with these, what a fact says of these themselves is no answer."""
+    kinds: frozenset[tuple[str, str]]
+    """Things it names, each with its kind: facts about another one of the kind are not meant."""
+
+    @property
+    def is_any(self) -> bool:
+        return bool(self.asserts or self.state or self.when or self.which or self.kinds)
+
+
+def asked(query: str) -> Asked:
+    """Read what a query wants of the facts that answer it."""
+    is_polar = _POLAR.search(query) is not None
+    asserts = not is_polar and _NEGATIVE.search(query) is None
+    return Asked(
+        terms=frozenset(token for token in tokens(query) if len(token) > 1),
+        asserts=asserts,
+        is_present=asserts and _PAST.search(query) is None,
+        state=is_polar and _STATE.search(query) is not None,
+        when=_WHEN.search(query) is not None,
+        which=frozenset(_things(query)) if _WHICH.search(query) else frozenset(),
+        kinds=_kinds(query),
+    )
+
+
+def factors(question: Asked, texts: Sequence[str], observed: Sequence[float]) -> list[float]:
+    """What the score of each fact is multiplied by. `observed` in seconds since 1970."""
+    found = [_alone(question, text) for text in texts]
+    if question.state:
+        return [a * b for a, b in zip(found, _turns(texts, observed), strict=True)]
+    return found
+
+
+def _alone(question: Asked, text: str) -> float:
+    factor = 1.0
+    if question.asserts and not _SELF.search(text):
+        factor *= 1 - (1 - DENIED) * _denied(question.terms, text)
+    if question.is_present and _OVER.search(text):
+        factor *= FORMER
+    if question.kinds and _is_of_another(question.kinds, text):
+        factor *= OTHER
+    if question.when and not _TIME.search(text):
+        factor *= TIMELESS
+    if (
+        question.which
+        and (first := _THING.match(text)) is not None
+        and first.group().lower() in question.which
+    ):
+        factor *= ABOUT_ITSELF
+    return factor
+
+
+def _denied(terms: frozenset[str], text: str) -> float:
+    """The share of the terms in a text that it denies."""
+    held = terms.intersection(tokens(text))
+    denied: set[str] = set()
+    for match in _DENYING.finditer(text) if held else ():
+        said = match.group("said") or match.group("chinese") or ""
+        denied.update(tokens(_BUT.split(said)[0]))
+    return len(held & denied) / max(len(held), 1)
+
+
+def _turns(texts: Sequence[str], observed: Sequence[float]) -> list[float]:
+    """Facts that tell of a turn count more; what is older than the last one, and no reason for it, less."""
+    turned = [_TURNED.search(text) is not None for text in texts]
+    last = max((at for at, turn in zip(observed, turned, strict=True) if turn), default=None)
+    if last is None:
+        return [1.0] * len(texts)
+    return [
+        TURN if turn else SUPERSEDED if at < last and not _TROUBLE.search(text) else 1.0
+        for text, at, turn in zip(texts, observed, turned, strict=True)
+    ]
+
+
+def _things(query: str) -> Iterator[str]:
+    """Identifiers and names in a question, in small letters."""
+    for match in _THING.finditer(query):
+        word = match.group()
+        if match.start() and (not word.islower() or "-" in word) and word.lower() not in STOP_WORDS:
+            yield word.lower()
+
+
+def _kinds(text: str) -> frozenset[tuple[str, str]]:
+    """Names with what they stand beside: the kind of thing that they tell apart."""
+    found = [(f"{kind} _", name) for kind, name in _NUMBERED.findall(text)]
+    found += [(f"_ {kind}", name) for name, kind in _AFTER_NAME.findall(text)]
+    found += [(f"_ {person}", group) for group, person in _OF_GROUP.findall(text)]
+    lowered = ((kind.lower(), name.lower()) for kind, name in found)
+    return frozenset(
+        (kind, name) for kind, name in lowered if not STOP_WORDS.intersection((*kind.split(), name))
+    )
+
+
+def _is_of_another(wanted: frozenset[tuple[str, str]], text: str) -> bool:
+    low = text.lower()
+    kinds = {kind for kind, name in wanted if name not in low}
+    return bool(kinds) and any(kind in kinds for kind, _ in _kinds(text))

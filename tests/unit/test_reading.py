@@ -1,0 +1,103 @@
+"""What a closer look makes of a fact: one that answers a question, and one that only sounds as if it did."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memoria.reading import TURN, asked, factors
+
+DAY = 86_400.0
+
+
+def factor(question, text):
+    return factors(asked(question), [text], [0.0])[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "answers", "sounds"),
+    [
+        ("Which services use Kafka?", "stock-api uses Kafka", "pricing-api does not use Kafka"),
+        ("Which services use Kafka?", "stock-api uses Kafka", "The portal has never used Kafka"),
+        ("哪些服务在用 gRPC？", "ledger 内部调用走 gRPC。", "portal 只用 REST，不支持 gRPC。"),
+        ("影响登录的问题是什么？", "登录页面要等 8 秒。", "验证码也会超时，但不影响登录。"),
+        ("What database do we use?", "We use Postgres 16", "We tried CockroachDB but gave up on it"),
+        ("用的是什么缓存？", "缓存用 Redis。", "缓存曾经用 Memcached。"),
+        (
+            "What is Project Falcon written in?",
+            "Project Falcon is written in Elixir",
+            "Project Heron is written in Go",
+        ),
+        ("Which port does service beta use?", "service beta uses 7002", "service alpha uses 7001"),
+        ("What does the Oslo team work on?", "The Oslo team works on maps", "The Lyon team works on routing"),
+        ("前端组的张伟在做什么？", "前端组的张伟在做评测。", "后端组的张伟在做分库。"),
+        ("When does Leo have lessons?", "Leo has lessons on Tuesdays", "Leo dislikes lessons"),
+        ("Which services depend on auth?", "mail depends on auth", "The wiki works without auth"),
+        (
+            "Which services depend on auth-core?",
+            "mail depends on auth-core",
+            "auth-core depends on openssl",
+        ),
+    ],
+)
+def test_an_answer_keeps_more_than_what_only_sounds_like_one(question, answers, sounds):
+    assert factor(question, answers) == 1.0
+    assert factor(question, sounds) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Does Leo like cilantro?", "Leo does not like cilantro"),
+        ("Leo 喜欢香菜吗？", "Leo 不喜欢香菜。"),
+        ("What does Leo not eat?", "Leo does not eat cilantro"),
+        ("What should I avoid?", "Do not avoid the stairs"),
+        ("What did we use before Postgres?", "We previously used Oracle before Postgres"),
+        ("以前用的是什么数据库？", "以前用的数据库是 Oracle。"),
+        ("What do I want of emails?", "I do not want emails at night"),
+        ("What does the portal speak?", "The portal speaks REST, not SOAP"),
+        ("What is slow?", "Not only the search is slow"),
+    ],
+)
+def test_denial_and_the_past_are_answers_where_they_are_asked_for(question, text):
+    assert factor(question, text) == 1.0
+
+
+def test_whether_something_still_holds_is_told_by_what_turned_it():
+    question = asked("Are we still using Svelte?")
+    texts = [
+        "Svelte was adopted",
+        "Svelte has a hydration bug",
+        "We decided to abandon Svelte",
+        "The wiki moved",
+    ]
+    found = factors(question, texts, [0.0, 30 * DAY, 60 * DAY, 90 * DAY])
+    assert found[2] == TURN
+    assert found[0] < found[1] == found[3] == 1.0  # adopted before; a reason for the turn; after it
+
+
+def test_without_a_turn_nothing_is_outdated():
+    assert factors(
+        asked("Are we still using Svelte?"), ["Svelte was adopted", "Svelte is fine"], [0.0, DAY]
+    ) == [1, 1]
+
+
+@pytest.mark.parametrize("question", ["", "?", "Svelte", "吗", "a b c", "What is it?"])
+def test_little_is_read_out_of_little(question):
+    assert factor(question, "An ordinary statement about the weather in spring") == 1.0
+
+
+texts = st.text(alphabet=st.sampled_from("abc XYZ'’-_.,?!不没的组张伟前端 \n1"), max_size=60) | st.text(
+    max_size=40
+)
+
+
+@given(texts, st.lists(st.tuples(texts, st.floats(0, 2e9)), max_size=6))
+def test_any_text_gets_a_factor_within_bounds(question, facts):
+    found = factors(asked(question), [text for text, _ in facts], [at for _, at in facts])
+    assert len(found) == len(facts)
+    assert all(0.0 < each <= TURN for each in found)
+
+
+@pytest.mark.parametrize("question", ["Which of them " + "not " * 2_000, "不" * 4_000, "team a" * 2_000])
+def test_long_texts_are_read_in_time_that_grows_with_their_length(question):
+    assert factor(question, question) <= TURN
