@@ -50,6 +50,7 @@ ATTEMPTS = 4
 ACTOR = "migration"
 # What makes two memories the same row; digests stand for all text.
 _COMPARED = ("digest", "born", "embedding_id", "observed_at", "created_at", "updated_at")
+_COMPARED_ON_BRANCHES = (*_COMPARED, "base", "absent")
 
 
 @dataclass
@@ -264,19 +265,22 @@ class _Copy:
     # --- branches ---
 
     def _branch_rows(self) -> None:
-        with user_atomic():
-            Revision.objects.all().delete()
-            Branch.objects.exclude(pk=MAIN_BRANCH).delete()
+        """The branches and what each has otherwise than main; what an earlier run wrote of them stays."""
+        gone = [row for batch in self._rows("mem_branches") for row in batch if row not in self.branches]
+        gone = [row for row in gone if mapping.text(row["name"]) not in (None, "main")]
+        first = MAIN_BRANCH + 1 + len(self.branches)
+        wanted = [self._branch(row, n) for n, row in enumerate(self.branches)]
+        wanted += [self._branch(row, first + n, is_live=False) for n, row in enumerate(gone)]
+        there = {row.pk: row for row in Branch.objects.exclude(pk=MAIN_BRANCH)}
+        if {row.pk: _values(row) for row in wanted} != {pk: _values(row) for pk, row in there.items()}:
+            with user_atomic():
+                Revision.objects.all().delete()
+                Branch.objects.filter(pk__in=there).delete()
+                sql.insert(wanted)
         mains = len(self.branches) + 1
         for number, branch in enumerate(self.branches):
             fork = _Fork(MAIN_BRANCH + 1 + number, number + 1, mains + 1 + number, _made(branch))
             self._overlay(str(branch["table_name"]), fork)
-        with user_atomic():
-            sql.insert([self._branch(row, n) for n, row in enumerate(self.branches)])
-            old = [r for batch in self._rows("mem_branches") for r in batch if r not in self.branches]
-            old = [r for r in old if mapping.text(r["name"]) not in (None, "main")]
-            first = MAIN_BRANCH + 1 + len(self.branches)
-            sql.insert([self._branch(row, first + n, is_live=False) for n, row in enumerate(old)])
 
     def _branch(self, row: Row, number: int, *, is_live: bool = True) -> Branch:
         name = mapping.text(row["name"]) or ""
@@ -297,17 +301,48 @@ class _Copy:
             self._count(batch)
             made = [(mapping.memory(row), row.get("embedding")) for row in batch]
             seen.update(memory.memory_id for memory, _ in made)
-
-            def write(made: list[tuple[Memory, Any]] = made) -> None:
-                with user_atomic():
-                    self._attach(made)
-                    self._insert(fork.own([memory for memory, _ in made]))
-
-            self._retried(write)
+            self._retried(partial(self._write_own, fork, made))
         inherited = Memory.objects.filter(born__lte=fork.fork_seq)
         for part in parts(i for i in _keys(inherited, "memory_id") if i not in seen):
-            with user_atomic():
-                sql.insert([fork.absent(row) for row in Memory.objects.filter(memory_id__in=part)])
+            seen.update(part)
+            self._retried(partial(self._write_absent, fork, part))
+        written = Revision.objects.filter(branch_id=fork.branch_id)
+        for part in parts(i for i in _keys(written, "memory_id") if i not in seen):
+            written.filter(memory_id__in=part).delete()
+
+    def _write_own(self, fork: "_Fork", made: list[tuple[Memory, Any]]) -> None:
+        with user_atomic():
+            self._attach(made)
+            memories = [memory for memory, _ in made]
+            own = fork.own(memories)
+            fresh = self._replaced_revisions(fork, [memory.memory_id for memory in memories], own)
+            self._insert(fresh)
+            new = {row.memory_id for row in fresh}
+            kept = {row.memory_id: entities(row.content) for row in own if row.memory_id not in new}
+            memories_link(
+                found=kept, source=LinkSource.RULES, now=self.now
+            )  # main's change may have cut them
+
+    def _write_absent(self, fork: "_Fork", memory_ids: list[str]) -> None:
+        with user_atomic():
+            rows = [fork.absent(row) for row in Memory.objects.filter(memory_id__in=memory_ids)]
+            sql.insert(self._replaced_revisions(fork, memory_ids, rows))
+
+    def _replaced_revisions(
+        self, fork: "_Fork", memory_ids: list[str], wanted: list[Revision]
+    ) -> list[Revision]:
+        """Of the wanted ones those that are not there yet; what is there of these memories otherwise is removed."""
+        written = Revision.objects.filter(branch_id=fork.branch_id, memory_id__in=memory_ids)
+        there = {row[0]: row[1:] for row in written.values_list("memory_id", *_COMPARED_ON_BRANCHES)}
+        fresh = [
+            row
+            for row in wanted
+            if there.get(row.memory_id) != tuple(getattr(row, name) for name in _COMPARED_ON_BRANCHES)
+        ]
+        right = {row.memory_id for row in wanted} - {row.memory_id for row in fresh}
+        written.filter(memory_id__in=there.keys() - right).delete()
+        self.result.written += len(fresh)
+        return fresh
 
     # --- what surrounds memories ---
 
@@ -501,6 +536,10 @@ def _keys(rows: QuerySet[Any], key: str, size: int = 10_000) -> Iterator[Any]:
     while page:
         yield from page
         page = list(rows.filter(**{f"{key}__gt": page[-1]}).values_list(key, flat=True)[:size])
+
+
+def _values(row: Model) -> tuple[Any, ...]:
+    return tuple(getattr(row, field.attname) for field in row._meta.concrete_fields)
 
 
 def _made(row: Row) -> datetime:

@@ -1,9 +1,7 @@
 """Moving from an old shared database, in processes of its own, from both engines to the suite's engine."""
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -12,10 +10,8 @@ from collections import Counter
 
 from apps.legacy.made import Writer, memory_row, raw_key, user_names
 from tests import engine
-from tests.apps.legacy.deployment import USERS, Deployment, contents, plain
+from tests.apps.legacy.deployment import USERS, Deployment, contents
 from tests.running import ROOT
-
-KILLS = int(os.environ.get("MEMORIA_TEST_KILLS", "6"))
 
 
 def test_everybody_has_their_memories_branches_and_keys(deployment: Deployment) -> None:
@@ -96,31 +92,6 @@ def test_every_difference_is_found_and_named(deployment: Deployment) -> None:
     said = deployment.migrate("verify", *selected, code=5)
     for user_id, (_, table) in DAMAGE.items():
         assert f"user {user_id!r}: {table}" in said
-
-
-def test_a_killed_run_is_resumed(deployment: Deployment) -> None:
-    # W-21, W-44: killed in any phase, at any moment, it ends where an undisturbed run ends
-    rng = random.Random(KILLS)
-    for _ in range(KILLS):
-        phase = rng.choice(["copy", "copy", "verify", "cutover", "cutover", "rollback"])
-        command = [sys.executable, str(ROOT / "manage.py"), "migrate_legacy", phase]
-        command += ["--legacy-url", deployment.old]
-        command += ["--yes", "--quiet-seconds", "0"] if phase == "cutover" else []
-        process = subprocess.Popen(
-            command, env=deployment.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(rng.uniform(0.5, 3.5))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        serving = deployment.control("SELECT COUNT(*) FROM mem_user_registry WHERE status = 'active'")
-        assert serving[0][0] in (0, USERS)  # all of them, or nobody
-    deployment.migrate("rollback")
-    deployment.cutover()
-    columns = "memory_id, user_id, content, is_active, observed_at"
-    old = deployment.old_rows(f"SELECT {columns} FROM mem_memories")
-    for user_id in user_names(USERS):
-        new = deployment.target_rows(user_id, f"SELECT {columns} FROM mem_memories")
-        assert Counter(map(plain, new)) == Counter(plain(row) for row in old if row[1] == user_id)
 
 
 def test_a_running_writer_is_noticed(deployment: Deployment) -> None:

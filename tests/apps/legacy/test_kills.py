@@ -1,0 +1,193 @@
+"""What is left when a migration dies: `kill -9` in every phase, and the same command again."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from apps.legacy.made import user_names
+from tests import engine
+from tests.apps.legacy.deployment import USERS, Deployment, plain
+from tests.running import ROOT
+
+# For each of the four pairs of engines: a hundred altogether.
+KILLS = int(os.environ.get("MEMORIA_TEST_KILLS", "25"))
+PHASES = ["copy", "copy", "verify", "cutover", "cutover", "rollback"]
+STATE = (
+    "SELECT memory_id, user_id, content, search_text, is_active, observed_at, born, digest FROM mem_memories",
+    "SELECT memory_id, branch_id, content, search_text, born, died, absent, base, digest FROM mem_revisions",
+    "SELECT m.memory_id, e.vector FROM mem_memories m JOIN mem_embeddings e ON e.id = m.embedding_id",
+    "SELECT l.memory_id, e.name, l.source FROM mem_memory_entity_links l JOIN mem_entities e ON e.id = l.entity_id",
+    "SELECT id, name, live_name, fork_seq, status, created_at FROM mem_branches WHERE id > 1",
+    "SELECT seq, branch_id, operation FROM mem_commits",
+    "SELECT seq, active_count, horizon FROM mem_clock",
+    "SELECT name, snapshot_name, status FROM mem_snapshots",
+    "SELECT edit_id, memory_id, operation, reason, created_at FROM mem_edit_log",
+    "SELECT feedback_id, memory_id, `signal` FROM mem_retrieval_feedback",
+    "SELECT memory_id, access_count, feedback_useful FROM mem_memories_stats",
+    "SELECT user_id, active_branch FROM mem_user_state",
+)
+
+# A command with one process that has work for ten minutes.
+RUNNER = """
+import os, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from apps.legacy.services.progress import counter, start_process
+if __name__ == "__main__":
+    context = get_context("spawn")
+    pool = ProcessPoolExecutor(1, mp_context=context, initializer=start_process, initargs=(counter(context),))
+    print(pool.submit(os.getpid).result(), flush=True)
+    pool.submit(time.sleep, 600)
+    time.sleep(600)
+"""
+
+Run = Callable[..., tuple[float, int | None]]
+
+
+@contextmanager
+def killer(deployment: Deployment) -> Iterator[Run]:
+    """Runs a phase, and kills it after so many seconds: how long it ran, and its exit code or None."""
+    command = [sys.executable, "-m", "tests.apps.legacy.killer"]
+    process = subprocess.Popen(
+        command,
+        env=deployment.environment,
+        cwd=ROOT,
+        stdin=-1,
+        stdout=-1,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def run(phase: str, *options: str, after: float | None = None) -> tuple[float, int | None]:
+        arguments = [phase, "--legacy-url", deployment.old, *options]
+        arguments += ["--yes", "--quiet-seconds", "0"] if phase == "cutover" else []
+        process.stdin.write(json.dumps({"arguments": arguments, "after": after}) + "\n")
+        process.stdin.flush()
+        seconds, code = json.loads(process.stdout.readline())
+        return seconds, code
+
+    try:
+        yield run
+    finally:
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+
+
+def state(deployment: Deployment, user_id: str) -> list[list[tuple[Any, ...]]]:
+    """All that a user's database holds, but for numbers and times of its own making."""
+    found = []
+    for sql in STATE:
+        rows = deployment.target_rows(user_id, sql)
+        found.append(
+            sorted(tuple(v.hex() if isinstance(v, bytes) else plain((v,))[0] for v in row) for row in rows)
+        )
+    return found
+
+
+def test_it_ends_where_an_undisturbed_run_ends(deployment: Deployment) -> None:
+    # W-21, W-44
+    rng = random.Random(KILLS)
+    usual = dict.fromkeys(PHASES, 1.0)
+    killed = 0
+    with killer(deployment) as run:
+        for phase in ("copy", "verify", "cutover", "rollback"):
+            usual[phase], code = run(phase)
+            assert code == 0, phase
+        while killed < KILLS:
+            phase = rng.choice(PHASES)
+            seconds, code = run(phase, after=rng.uniform(0, usual[phase]))
+            killed += code is None
+            assert code in (None, 0, 3, 5), (
+                phase
+            )  # 3: in service already; 5: verified before anything was copied
+            usual[phase] = max(seconds, 0.9 * usual[phase])
+            serving = deployment.control("SELECT COUNT(*) FROM mem_user_registry WHERE status = 'active'")
+            assert serving[0][0] in (0, USERS)  # all of them, or nobody
+    deployment.migrate("rollback")
+    deployment.cutover()
+    undisturbed = another(deployment)
+    undisturbed.cutover()
+    for user_id in user_names(USERS):
+        assert state(deployment, user_id) == state(undisturbed, user_id), user_id
+
+
+def another(deployment: Deployment) -> Deployment:
+    """A second new installation for the same old database."""
+    folder = deployment.folder / "undisturbed"
+    (folder / "data").mkdir(parents=True)
+    environment = deployment.environment | {"MEMORIA_DATA_DIR": str(folder / "data")}
+    url = deployment.database_url
+    if url is not None:
+        assert engine.SERVER is not None
+        name = f"{url.split('?')[0].rsplit('/', 1)[1]}_b"
+        engine.SERVER.execute(f"CREATE DATABASE {name}")
+        url = environment["MEMORIA_DATABASE_URL"] = engine.SERVER.url(name)
+    made = replace(deployment, folder=folder, environment=environment, database_url=url)
+    assert made.run("migrate", "-v0").returncode == 0
+    return made
+
+
+def test_what_was_written_is_not_written_again(deployment: Deployment) -> None:
+    # W-44: at most the batch that was under way is done once more
+    many = deployment.folder / "many"
+    many.mkdir()
+    old = (
+        deployment.old.replace("/old", "/many")
+        if deployment.old.startswith("mysql")
+        else f"sqlite:///{many}/o.db"
+    )
+    place = replace(deployment, old=old)
+    assert (
+        place.run("make_legacy", "--url", old, "--users", "1", "--memories", "3000", "--dim", "0").returncode
+        == 0
+    )
+    report = place.folder / "report.json"
+    rng, there = random.Random(5), 0
+    with killer(place) as run:
+        while there == 0 or rng.random() < 0.7:
+            run("copy", after=rng.uniform(0.1, 1.5))
+            if place.control("SELECT COUNT(*) FROM mem_migrated_users")[0][0]:
+                before, there = there, place.target_rows("ada", "SELECT COUNT(*) FROM mem_memories")[0][0]
+                assert there >= before
+        branched = place.target_rows("ada", "SELECT COUNT(*) FROM mem_revisions")[0][0]
+        assert run("copy", "--report-out", str(report))[1] == 0
+    (user,) = json.loads(report.read_text())["users"]
+    wanted = place.target_rows("ada", "SELECT COUNT(*) FROM mem_revisions")[0][0]
+    assert user["written"] == 3000 - there + wanted - branched or user["unchanged"]
+
+
+def test_no_process_outlives_the_command(tmp_path: Path) -> None:
+    """A worker of a killed command would write beside its successor."""
+    runner = tmp_path / "runner.py"
+    runner.write_text(RUNNER)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "config.settings.base"}
+    command = subprocess.Popen([sys.executable, str(runner)], env=environment, stdout=-1, text=True)
+    assert command.stdout is not None
+    worker = int(command.stdout.readline())
+    command.send_signal(signal.SIGKILL)
+    command.wait()
+    command.stdout.close()
+    for _ in range(100):
+        if not is_running(worker):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the worker is still there")
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
