@@ -111,6 +111,7 @@ class Segment:
         self.is_fact = self._marked(signals.FACT)
         self.is_instruction = self._marked(signals.INSTRUCTION)
         self.is_preference = self._marked(signals.PREFERENCE)
+        self.is_telling = self._marked(signals.TELLING)
         self.voice = np.zeros(size, dtype=np.float32)
         for level in range(-signals.VOICE_STEPS, signals.VOICE_STEPS + 1):
             marked = self._marked(f"{signals.VOICE}{level + signals.VOICE_STEPS}")
@@ -234,6 +235,10 @@ class Corpus:
     @cached_property
     def is_preference(self) -> Mask:
         return self._joined(lambda s: s.is_preference)
+
+    @cached_property
+    def is_telling(self) -> Mask:
+        return self._joined(lambda s: s.is_telling)
 
     @cached_property
     def voice(self) -> Floats:

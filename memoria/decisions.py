@@ -16,6 +16,7 @@ from memoria.contradiction import frame
 from memoria.signals import is_fact
 from memoria.tokens import STOP_WORDS, tokens
 from memoria.types import MemoryType, TrustTier
+from memoria.values import comparable, value
 
 
 class Action(StrEnum):
@@ -77,7 +78,7 @@ _PREDICATE = re.compile(
         (?:changed|increased|decreased|raised|lowered|reduced|updated|upgraded|switched|migrated|moved|renamed|reset|set)
         \ to
       | expires?\ (?:on|in|after) | (?:opens?|closes?)\ at | (?:starts?|ends?)\ (?:at|on)
-      | costs? | weighs? | takes? | equals? | is | are | was | were | =
+      | costs? | weighs? | takes? | equals? | (?:has|have)(?=\ \d) | is | are | was | were | =
     ) \s+
     | (?P<sign>\s*[:：=]\s*)
     | (?P<chinese>
@@ -115,6 +116,16 @@ _ATTRIBUTE = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_OF_ALL_SORTS = frozenset(tokens("status state plan schedule mood 状态"))
+_LABELS = frozenset(
+    tokens("note todo bug tip step lesson decision task issue ticket error fix question idea")
+)
+# "A friend's name", "another port": there are more of them, and the next statement may be about the next one.
+_INDEFINITE = re.compile(
+    r"(?:an?|another|one of|some|any|other|also|if|when|sometimes)\b|另一|其中|有[个一]|如果|某",
+    re.IGNORECASE,
+)
+_IS_PAST = re.compile(r"\b(?:was|were)\b(?! \w+ed\b)|原来是|以前是|曾经是|之前是", re.IGNORECASE)
 _QUALIFIED = re.compile(r"\s+(?:of|for|at|in|on)\s+.*$", re.IGNORECASE)
 _ARTICLES = frozenset("the a an our my their his her its your current new default primary main".split())
 
@@ -211,24 +222,31 @@ def _slot(new: str, old: str) -> tuple[str, bool] | None:
     mine, theirs = _parts(new), _parts(old)
     if mine is None or theirs is None:
         return None
-    about, kind, value = mine
-    if not about or about != theirs[0] or not (value and theirs[2]) or value == theirs[2]:
+    about, kind, said = mine
+    if not about or about != theirs[0] or (kind != theirs[1] and "change" not in (kind, theirs[1])):
         return None
-    if kind != theirs[1] and "change" not in (kind, theirs[1]):
+    if _IS_PAST.search(new) and not _IS_PAST.search(old):  # tells what was so before
         return None
-    if value < theirs[2] or theirs[2] < value:  # one only says more than the other
+    there, here = value(theirs[2]), value(said)
+    if here is None or there is None or here.said == there.said:
+        return None
+    if here.said < there.said or there.said < here.said:  # one only says more than the other
+        return None
+    if not comparable(here, there, any_kind=bool(about & _OF_ALL_SORTS)):
         return None
     return "another value of the same attribute", True
 
 
-def _parts(text: str) -> tuple[frozenset[str], str, frozenset[str]] | None:
-    """(what it is about, which predicate, what it says), as tokens; None where there is no such predicate."""
+def _parts(text: str) -> tuple[frozenset[str], str, str] | None:
+    """(what it is about, as tokens, which predicate, what it says); None where there is no such predicate."""
     text = text.strip().rstrip(".。!！")
     match = _PREDICATE.search(text)
-    if match is None:
+    if match is None or _INDEFINITE.match(text):
         return None
     before, after = text[: match.start()], text[match.end() :]
     verb = (match["verb"] or match["chinese"] or match["sign"] or "").lower().strip()
+    subject = frozenset(token for token in tokens(_NEWS.sub(" ", before)) if token not in _ARTICLES)
+    after = _NEWS.sub(" ", after).strip()
     kind = next((name for name, pattern in _SAME_PREDICATE if re.search(pattern, verb)), "")
     if not kind:
         if re.search(r" to$|改|变|换|升级|迁移|设置|定为", verb) and not re.search(
@@ -236,10 +254,22 @@ def _parts(text: str) -> tuple[frozenset[str], str, frozenset[str]] | None:
         ):
             kind = "change"
         elif re.fullmatch(r"is|are|was|were|=|:|：|是|为|现在是|目前是", verb):
-            if not _ATTRIBUTE.search(_QUALIFIED.sub("", before.strip())):
+            if not _ATTRIBUTE.search(_QUALIFIED.sub("", before.strip())) and not _is_figure(
+                verb, subject, after
+            ):
                 return None
             kind = "change"
         else:
             kind = verb.split()[0].rstrip("s")
-    subject = frozenset(token for token in tokens(_NEWS.sub(" ", before)) if token not in _ARTICLES)
-    return subject, kind, frozenset(tokens(_NEWS.sub(" ", after)))
+    return subject, kind, after
+
+
+def _is_figure(verb: str, subject: frozenset[str], said: str) -> bool:
+    """Whether a figure is said of something, which is an attribute whatever it is called: "max connections = 100"."""
+    found = value(said)
+    return (
+        found is not None
+        and found.kind.startswith("number")
+        and (len(subject) > 1 or verb not in (":", "："))
+        and not subject & _LABELS
+    )

@@ -366,8 +366,10 @@ def _read(
 ) -> Scores:
     """Factors for the facts among the best whose texts say more, or something else, than their words do."""
     read = np.ones(len(corpus))
+    if asked is None or not weights.reading or not (asked.reads_all or asked.asserts):
+        return read
     rows = [int(row) for row in order if corpus.is_fact[row]]
-    if asked is None or not asked.is_any or not weights.reading or not rows:
+    if not rows or not (asked.reads_all or corpus.is_telling[rows].any()):
         return read
     said = texts([corpus.memory_id(row) for row in rows])
     rows = [row for row in rows if corpus.memory_id(row) in said]

@@ -113,8 +113,14 @@ class Asked:
     """Things it names, each with its kind: facts about another one of the kind are not meant."""
 
     @property
-    def is_any(self) -> bool:
-        return bool(self.asserts or self.state or self.when or self.which or self.kinds)
+    def reads_all(self) -> bool:
+        """Whether facts are worth reading even where none of them is telling."""
+        return bool(self.state or self.when or self.which or self.kinds)
+
+
+def is_telling(text: str) -> bool:
+    """Whether a text denies something, or tells of what is over."""
+    return _DENYING.search(text) is not None or _OVER.search(text) is not None
 
 
 def asked(query: str) -> Asked:

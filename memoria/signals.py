@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from memoria.passages import passages, words_in
+from memoria.reading import is_telling
 from memoria.tokens import STOP_WORDS, encoded, tokens
 
 # A fact is short and asks nothing; anything else is a message. Only facts are linked to each other over names.
@@ -18,7 +19,7 @@ LEAD = 300
 LONG = 600
 
 STRONG, WEAK = "n", "v"
-FACT, INSTRUCTION, PREFERENCE, VOICE = "xf", "xi", "xp", "xv"
+FACT, INSTRUCTION, PREFERENCE, VOICE, TELLING = "xf", "xi", "xp", "xv", "xt"
 VOICE_STEPS = 10
 
 _CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
@@ -170,6 +171,7 @@ def marks(text: str) -> list[str]:
     words += [FACT] if is_fact(text) else []
     words += [INSTRUCTION] if _INSTRUCTION.search(lead) else []
     words += [PREFERENCE] if _PREFERENCE.search(lead) else []
+    words += [TELLING] if FACT in words and is_telling(text) else []
     if level := round(voice(text) * VOICE_STEPS):
         words.append(f"{VOICE}{level + VOICE_STEPS}")
     return words

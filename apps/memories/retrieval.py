@@ -103,12 +103,6 @@ def memories_retrieve(
         order=wanted.order,
         asked=asked(query),
     )
-    records: dict[str, MemoryRecord] = {}
-
-    def texts(ids: list[str]) -> dict[str, str]:
-        records.update(_records(view, ids))
-        return {memory_id: found.content for memory_id, found in records.items()}
-
     clock.lap("question")
     ranked = ranking.rank(
         corpus,
@@ -116,12 +110,11 @@ def memories_retrieve(
         allowed=allowed,
         top_k=top_k if reranker is None else max(top_k, READ),
         feedback=feedback,
-        texts=texts,
+        texts=lambda ids: _texts(view, ids),
         weights=weights,
         lap=clock.lap,
     )
-    records |= _records(view, [hit.memory_id for hit in ranked.hits if hit.memory_id not in records])
-    found = _found(records, ranked.hits)
+    found = _hydrated(view, ranked.hits)
     clock.lap("reading")
     not_reranked = None
     if reranker is not None and found:
@@ -211,18 +204,24 @@ def _allowed(corpus: Corpus, filters: Filters, view: View) -> Mask:
     return mask
 
 
-def _records(view: View, ids: list[str]) -> dict[str, MemoryRecord]:
-    """The active rows of these ids as the view has them now; what was purged meanwhile is left out."""
-    rows: dict[str, MemoryRecord] = {}
-    for source in view.sources() if ids else ():
+def _texts(view: View, ids: list[str]) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for source in view.sources():
+        found = source.filter(memory_id__in=ids, is_active=True).values_list("memory_id", "content")
+        texts = dict(found) | texts
+    return texts
+
+
+def _hydrated(view: View, hits: list[Hit]) -> list[Found]:
+    """The rows of the hits as the view has them now, in the order of the hits; what was purged meanwhile is
+    left out.
+    """
+    ids = [hit.memory_id for hit in hits]
+    rows: Mapping[str, MemoryRecord] = {}
+    for source in view.sources():
         found = source.filter(memory_id__in=ids, is_active=True).only(*RECORD_COLUMNS)
-        rows = {row.memory_id: record(row) for row in found} | rows
-    return rows
-
-
-def _found(records: Mapping[str, MemoryRecord], hits: list[Hit]) -> list[Found]:
-    """The hits whose rows are there, in their order."""
-    return [Found(records[hit.memory_id], round(hit.score, 4)) for hit in hits if hit.memory_id in records]
+        rows = {row.memory_id: record(row) for row in found} | dict(rows)
+    return [Found(rows[hit.memory_id], round(hit.score, 4)) for hit in hits if hit.memory_id in rows]
 
 
 def memories_fulltext(
@@ -242,7 +241,7 @@ def memories_fulltext(
         Hit(int(row), corpus.memory_id(int(row)), float(scores[row]), float(scores[row]))
         for row in rows[:limit]
     ]
-    return _found(_records(view, [hit.memory_id for hit in hits]), hits)
+    return _hydrated(view, hits)
 
 
 class _Stopwatch:

@@ -1,0 +1,133 @@
+"""What a statement says of an attribute, and whether one such value can take another's place.
+
+"The owner is Tim" and "the owner is on vacation" fill the same sentence, but with values of different kinds: both
+hold. So do "30 seconds for reads" and "60 seconds for writes", which say for what they hold.
+"""
+
+import re
+from dataclasses import dataclass
+
+from memoria.tokens import tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    said: frozenset[str]
+    kind: str
+    """number and what is counted, day, clock, name, code, words, description, chinese; after a preposition of its own
+    that comes first."""
+    qualifier: frozenset[str]
+    """For what, where or when it holds."""
+
+
+_SINCE = re.compile(
+    r"[\s,]+(?:since|as of|starting|effective|until|till|from (?=next|now|today|tomorrow|\d|[A-Z]))\b.*$",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(
+    r"\s*[,;，；(（—]\s*(?!(?:for|on|in|at|when|if|unless|except|during|but|with)\b).*$", re.IGNORECASE
+)
+_LED = re.compile(
+    r"(?P<by>on|in|at|under|by|with|for|about|from|to|near|between)\s+(?P<rest>.+)$", re.IGNORECASE
+)
+_QUALIFIED = re.compile(
+    r"[\s,]+(?:for|at|in|on|of(?!\s+[A-Z])|during|with|by|per|when|if|while|from|within|via|under|unless|except|but)\s+",
+    re.IGNORECASE,
+)
+_DAY = re.compile(
+    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|today|tomorrow|(?:jan|febr)uary|march|april|june|july|august"
+    r"|(?:septem|octo|novem|decem)ber|(?:\d+(?:st|nd|rd|th)?\s+)may|may\s+\d+|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov"
+    r"|dec|q[1-4]|\d{4}-\d\d?(?:-\d\d?)?|(?:next|this) (?:week|month|year|spring|summer|autumn|fall|winter))\b"
+    r"|星期|周[一二三四五六日天末]|礼拜|\d+月|\d+[日号]|明天|后天|下周|下个月",
+    re.IGNORECASE,
+)
+_CLOCK = re.compile(
+    r"\b\d{1,2}:\d\d\b|\b\d{1,2}\s*(?:a\.?m\.?|p\.?m\.?|o'clock)(?!\w)|\bnoon\b|\bmidnight\b|\d+点",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(
+    r"(?:about|around|roughly|over|under|every|max(?:imum)?|at most|~|≈|约|每)?\s*(?P<sign>[$€£¥])?\s*"
+    r"-?\d[\d.,_]*\s*(?P<unit>.*)$",
+    re.IGNORECASE,
+)
+_ARTICLE = re.compile(r"(?:an?|some|one of)\s", re.IGNORECASE)
+_DEFINITE = re.compile(r"(?:the|our|my|your|his|her|their)\s+", re.IGNORECASE)
+_CODE = re.compile(r"\S*(?:[A-Za-z][-_./:@]?\d|\d[-_./:]?[A-Za-z]|[A-Za-z0-9][-_./:@]+[A-Za-z0-9])\S*$")
+_CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af]")
+_NOT_A_VALUE = re.compile(
+    r"\b(?:not|never|unknown|unclear|tbd|undecided)\b|n['’]t\b|^不|未知|待定|的$", re.IGNORECASE
+)
+# What happens to a thing, or how it is, is no value of what it is.
+_HAPPENING = re.compile(r"[a-z]+(?:ed|ing|able)\b", re.IGNORECASE)
+# Units of one measure can take each other's place.
+_MEASURES = (
+    (
+        "time",
+        "ms s sec second min minute h hr hour day week month year millisecond".split()
+        + "毫秒 秒 分钟 小时 天 周 个月 年".split(),
+    ),
+    ("size", "b kb mb gb tb kib mib gib byte kilobyte megabyte gigabyte terabyte".split()),
+    ("money", "$ usd dollar € eur euro £ gbp pound ¥ cny rmb yuan 元 块 万元".split()),
+    ("length", "mm cm m km meter metre kilometer mile inch foot ft 米 公里".split()),
+    ("weight", "g kg gram kilogram lb pound 公斤 斤 克".split()),
+    ("", "k m million thousand billion 万 亿".split()),
+)
+_LONGEST_CHINESE = 12
+
+
+def value(text: str) -> Value | None:
+    """The value that a statement's end gives; None where it gives none."""
+    text = _ASIDE.sub("", _SINCE.sub("", text)).strip().strip("\"'“”‘’`").rstrip(".。!！了 ")
+    if not text or _NOT_A_VALUE.search(text):
+        return None
+    led = _LED.match(text)
+    head = led["rest"] if led else text
+    if when := _time(head, at=bool(led) and led["by"].lower() == "at" if led else False):
+        head, qualifier = _split(
+            head, re.compile(r"[\s,]+(?:for|with|by|when|if|unless|except|but)\s+", re.IGNORECASE)
+        )
+        return Value(frozenset(tokens(head)), when, qualifier)
+    head, qualifier = _split(head, _QUALIFIED)
+    kind = _kind(head)
+    return Value(frozenset(tokens(head)), f"{led['by'].lower()} {kind}" if led else kind, qualifier)
+
+
+def comparable(new: Value, old: Value, *, any_kind: bool = False) -> bool:
+    """Whether the new value can take the old one's place; `any_kind` for attributes that take all sorts of words."""
+    return new.qualifier == old.qualifier and (any_kind or (new.kind == old.kind and new.kind != ""))
+
+
+def _split(text: str, pattern: "re.Pattern[str]") -> tuple[str, frozenset[str]]:
+    head, *rest = pattern.split(text, maxsplit=1)
+    return head, frozenset(tokens(rest[0])) if rest else frozenset()
+
+
+def _time(text: str, *, at: bool) -> str:
+    if _DAY.search(text):
+        return "day"
+    return "clock" if _CLOCK.search(text) or (at and re.fullmatch(r"\d{1,2}", text)) else ""
+
+
+def _kind(head: str) -> str:
+    """ "" for what cannot take another's place."""
+    if (number := _NUMBER.match(head)) is not None and not _CODE.match(head.split()[0]):
+        return f"number {_measure(number['sign'] or '', number['unit'])}"
+    if re.match(r"[$€£¥~≈]?\d[\d.,]*[A-Za-z%]{1,3}\b", head):
+        return f"number {_measure('', re.sub(r'^[^A-Za-z%]+', '', head))}"
+    if _ARTICLE.match(head):
+        return "description"
+    head = _DEFINITE.sub("", head)
+    if _CJK.match(head):
+        return "chinese" if len(head) <= _LONGEST_CHINESE else ""
+    if _CODE.match(head.split()[0]):
+        return "code"
+    if head[:1].isupper() or any(letter.isupper() for letter in head.split()[0]):
+        return "name"
+    return "" if _HAPPENING.match(head) else "words"
+
+
+def _measure(sign: str, unit: str) -> str:
+    found = [sign, *unit.lower().split()] if sign else unit.lower().split()
+    words = [word.rstrip("s.") if len(word) > 2 else word for word in found]
+    named = (next((name for name, units in _MEASURES if word in units), word) for word in words)
+    return " ".join(sorted(set(named)))
