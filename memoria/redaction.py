@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 from memoria.errors import Blocked
@@ -31,6 +32,8 @@ class _Rule:
     needs: str = ""
     """A text without this cannot match: finding that out is cheap."""
     needs_figure: bool = False
+    is_long: bool = False
+    """Only a text with a word of `_LONG` characters can match."""
 
 
 def _entropy(text: str) -> float:
@@ -84,7 +87,12 @@ def _is_secret_value(match: re.Match[str]) -> bool:
         return len(value) >= 6
     if re.fullmatch(r"\d+(?:[.-]?[a-z]{1,10})?|[\d:./-]+", value):  # "12", "12-character", a date
         return False
-    return (letters and digits) or (letters and symbols and len(value) >= 6)
+    return (letters and digits) or (letters and symbols and len(value) >= 6) or _is_jumbled(value)
+
+
+def _is_jumbled(text: str) -> bool:
+    """Whether capitals and small letters alternate as they do in no word: `YLvSyuXKgn`, but not `MacBook`."""
+    return text.isascii() and sum(a.isupper() != b.isupper() for a, b in pairwise(text)) >= 5
 
 
 def _has_password(match: re.Match[str]) -> bool:
@@ -145,8 +153,8 @@ def _is_named_secret(match: re.Match[str]) -> bool:
 
 
 _NAMES = (
-    r"pass(?:word|wd|phrase|code)|pwd|secret|api[_ -]?key|(?:access|auth|refresh|api|session)[_ -]?token"
-    r"|client[_ -]?secret|private[_ -]?key|credentials?"
+    r"pass(?:word|wd|phrase|code)|pwd|secret(?:[_ -]?(?:access[_ -]?)?key)?|api[_ -]?key|access[_ -]?key"
+    r"|(?:access|auth|refresh|api|session|private)[_ -]?token|client[_ -]?secret|private[_ -]?key|credentials?"
 )
 _RULES = (
     _Rule(
@@ -155,7 +163,7 @@ _RULES = (
         re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"),
         needs="-----BEGIN",
     ),
-    _Rule("aws_key", Action.BLOCK, re.compile(r"\b(?:AKIA|ABIA|ACCA|ASIA)[A-Z0-9]{16}\b")),
+    _Rule("aws_key", Action.BLOCK, re.compile(r"\b(?:AKIA|ABIA|ACCA|ASIA)[A-Z0-9]{16}\b"), is_long=True),
     _Rule(
         "api_token",
         Action.BLOCK,
@@ -169,6 +177,7 @@ _RULES = (
         ),
         lambda m: any(c.isdigit() for c in m.group()) and _EXAMPLE.search(m.group()) is None,
         needs_figure=True,
+        is_long=True,
     ),
     _Rule(
         "api_token",
@@ -176,6 +185,19 @@ _RULES = (
         re.compile(r"\bsk-[\w-]{20,}"),
         lambda m: _is_random(m.group()[3:]),
         needs="sk-",
+    ),
+    _Rule(
+        "api_token",
+        Action.BLOCK,
+        re.compile(
+            r"\b(?:hf_[A-Za-z]{34}|GOCSPX-[\w-]{20,}|dckr_pat_[\w-]{20,}|gsk_[A-Za-z0-9]{40,}|ATATT3x[\w=-]{40,}"
+            r"|figd_[\w-]{30,}|whsec_[A-Za-z0-9+/]{24,}|secret_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{40,}"
+            r"|pplx-[A-Za-z0-9]{40,}|r8_[A-Za-z0-9]{36,}|hvs\.[\w-]{24,}|glsa_\w{30,}|sbp_[0-9a-f]{40}"
+            r"|PMAK-[0-9a-f]{24}-[0-9a-f]{30,}|rubygems_[0-9a-f]{48}|NRAK-[A-Z0-9]{27}|SK[0-9a-f]{32}\b"
+            r"|dapi[0-9a-f]{32}|https?://[0-9a-f]{32}@[\w.-]+/\d+)"
+        ),
+        lambda m: _entropy(m.group()) >= 3.0,
+        is_long=True,
     ),
     _Rule("jwt", Action.BLOCK, re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"), needs="eyJ"),
     _Rule(
@@ -197,7 +219,8 @@ _RULES = (
         "password_assign",
         Action.BLOCK,
         re.compile(
-            rf"(?:\b|_)(?=[acprs])(?:{_NAMES})[\"'`]?(?P<sign>\s*(?::=|[:：=])\s*"
+            rf"(?:\b|_)(?=[acprs])(?:{_NAMES})[\"'`]?(?:\s+(?:for|of|to|on)(?:\s+[\w.-]+){{1,4}}?)?"
+            r"(?P<sign>\s*(?::=|[:：=])\s*"
             r"|\s+(?:(?:is|was|are|has been)\s+)?(?:is|was|are|(?:set|changed|reset)\s+to)\s+)"
             r"(?P<value>\S+)"
             r"|(?:密码|口令|密钥|令牌)(?P<sign2>\s*[:：=是为]+\s*)(?P<value2>\S+)",
@@ -209,12 +232,25 @@ _RULES = (
         "named_secret",
         Action.BLOCK,
         re.compile(
-            r"\b(?:key|token|secret|credential|AccountKey|signature)\w*\b[^\n]{0,20}?"
+            r"(?:\b|_)(?:key|token|secret|credential|AccountKey|signature)\w*\b[^\n]{0,20}?"
             r"(?P<value>(?<![\w/+])[A-Za-z0-9+/_-]{32,}={0,2}(?![\w/+]))",
             re.IGNORECASE,
         ),
         _is_named_secret,
         needs_figure=True,
+        is_long=True,
+    ),
+    _Rule(
+        "named_secret",
+        Action.BLOCK,
+        re.compile(
+            r"(?:\b|_)(?:(?:api|access|secret|private|license|account)[_ -]?key|token|secret)[\"'`]?"
+            r"(?:\s*[:：=]\s*|\s+(?:is\s+)?)[\"'`]?(?P<value>[A-Za-z0-9]{32,})\b",
+            re.IGNORECASE,
+        ),
+        lambda m: _is_random(m["value"]),
+        needs_figure=True,
+        is_long=True,
     ),
     _Rule(
         "email",
@@ -265,6 +301,7 @@ _RULES = (
     ),
 )
 _FIGURE = re.compile(r"\d")
+_LONG = 16
 LABELS = tuple(dict.fromkeys(rule.label for rule in _RULES))
 _MASKS = {"credit_card": "[card]"}
 
@@ -274,7 +311,8 @@ def _is_assigned(match: re.Match[str]) -> bool:
         return _is_secret_value(match)
     value = match["value2"].strip("\"'`.,;:!?，。；！）)")
     mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
-    return len(value) >= 6 and value.isascii() and mixed and not _PLACEHOLDER.match(value)
+    likely = value.isascii() and (mixed or _is_jumbled(value))
+    return len(value) >= 6 and likely and not _PLACEHOLDER.match(value)
 
 
 Policy = Mapping[str, Action]
@@ -293,8 +331,13 @@ def clean(text: str, policy: Policy | None = None) -> Cleaned:
     """Mask what the policy masks. Raises Blocked, naming the kind and never the value, for what it blocks."""
     masked: dict[str, None] = {}
     has_figure = _FIGURE.search(text) is not None
+    has_long = max(map(len, text.split()), default=0) >= _LONG
     for rule in _RULES:
-        if rule.needs not in text or (rule.needs_figure and not has_figure):
+        if (
+            rule.needs not in text
+            or (rule.needs_figure and not has_figure)
+            or (rule.is_long and not has_long)
+        ):
             continue
         action = (policy or {}).get(rule.label, rule.action)
         if action is Action.ALLOW:
