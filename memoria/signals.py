@@ -34,6 +34,10 @@ _INSTRUCTION = re.compile(
     r"|以后|今后|每次都|总是|始终|永远|务必|请记住|不要再|一律",
     re.IGNORECASE,
 )
+_TO_US = re.compile(
+    r"\bwhen(?:ever)? (?:i|we)(?:'m)? (?:ask|mention|say|write|talk|want|need|request)|当我|我问",
+    re.IGNORECASE,
+)
 _PREFERENCE = re.compile(
     r"\b(?:prefers?|preference|preferred|favou?rite|rather than)\b|喜欢|偏好|偏爱|讨厌|更愿意|习惯",
     re.IGNORECASE,
@@ -169,8 +173,10 @@ def marks(text: str) -> list[str]:
         WEAK + token for token in sorted(found.weak)
     ]
     words += [FACT] if is_fact(text) else []
-    words += [INSTRUCTION] if _INSTRUCTION.search(lead) else []
-    words += [PREFERENCE] if _PREFERENCE.search(lead) else []
+    # Of a turn the tone tells how it is meant; a bare fact is meant when it is to the point.
+    if FACT not in words or _LABEL.match(text) or _TO_US.search(lead):
+        words += [INSTRUCTION] if _INSTRUCTION.search(lead) else []
+        words += [PREFERENCE] if _PREFERENCE.search(lead) else []
     words += [TELLING] if FACT in words and is_telling(text) else []
     if level := round(voice(text) * VOICE_STEPS):
         words.append(f"{VOICE}{level + VOICE_STEPS}")
