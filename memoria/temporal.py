@@ -63,7 +63,7 @@ _CHINESE_NAMED = {
 _ISO = re.compile(r"\b(\d{4})-(\d{1,2})(?:-(\d{1,2}))?\b")
 _ENGLISH = re.compile(
     rf"\b({_MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)?(?:,? (\d{{4}}))?\b"
-    rf"|\b(?:in|of|since|until|before|after|during) ({_MONTH})\b(?:,? (\d{{4}}))?"
+    rf"|\b(?:in|of|since|until|before|after|during) ({_MONTH})\b(?!\.? \d{{1,2}}(?!\d))(?:,? (\d{{4}}))?"
 )
 _CHINESE = re.compile(r"(?:(\d{4})年)?(\d{1,2})月(?:(\d{1,2})[日号])?")
 _BEFORE = re.compile(r"\b(?:before|until|prior to)\b|之前|以前")
@@ -177,6 +177,6 @@ def _span(year: str | None, month: str, day: str | None, now: datetime) -> tuple
         if year is None and start > now:
             start = start.replace(year=start.year - 1)
         end = start + timedelta(days=1) if day else (start + timedelta(days=32)).replace(day=1)
-    except ValueError:
+    except (ValueError, OverflowError):  # no such day, or none after it
         return None
     return start, end
