@@ -394,7 +394,7 @@ def _cut(
 ) -> NDArray[np.intp]:
     """Leave out what is far behind the best: strictly for facts when few results are wanted, mildly for messages."""
     strictness = min(1.0, max(0.0, 2 * (BROAD - top_k) / BROAD))
-    bar = np.full(len(order), weights.gap)
+    bar = np.full(len(order), weights.gap, dtype=np.float64)
     is_fact = corpus.is_fact[order]
     bar[is_fact] += strictness * (weights.gap_fact - weights.gap)
     if named.max() > 0.9:  # somebody carries the names of the query; these do not

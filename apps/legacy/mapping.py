@@ -10,7 +10,9 @@ import numpy as np
 from apps.legacy.source import Row
 from apps.memories.models import Memory
 from memoria.digest import content_hash, state_digest
+from memoria.types import MemoryType, TrustTier
 
+KINDS, TIERS = frozenset(MemoryType), frozenset(TrustTier)
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -72,15 +74,21 @@ def memory(row: Row) -> Memory:
     events = decoded(row.get("source_event_ids"))
     confidence = row.get("initial_confidence")
     active = row.get("is_active")
+    kind = text(row["memory_type"]) or MemoryType.SEMANTIC
+    if kind not in KINDS:
+        metadata, kind = {**(metadata or {}), "legacy_memory_type": kind}, MemoryType.SEMANTIC
+    tier = text(row.get("trust_tier")) or TrustTier.VERIFIED
+    if tier not in TIERS:
+        metadata, tier = {**(metadata or {}), "legacy_trust_tier": tier}, TrustTier.INFERRED
     made = Memory(
         memory_id=text(row["memory_id"]) or "",
         user_id=text(row["user_id"]) or "",
         author_id=text(row.get("author_id")),
         subject_id=text(row.get("subject_id")),
         session_id=text(row.get("session_id")),
-        memory_type=text(row["memory_type"]) or "semantic",
+        memory_type=kind,
         content=content,
-        trust_tier=text(row.get("trust_tier")) or "T1",
+        trust_tier=tier,
         initial_confidence=0.95 if confidence is None else float(confidence),
         is_active=active is None or bool(int(active)),
         superseded_by=text(row.get("superseded_by")),

@@ -236,9 +236,47 @@ def user_rows(source: Source, tables: dict[str, list[str]], table: str, user_id:
     known = "mem_memories" if table.startswith("br_") or table not in COLUMNS else table
     columns = [name for name in COLUMNS[known].split() if name in tables[table]]
     listed = ", ".join(map(source.name, columns))
-    where = f"{source.name('user_id')} = %s AND {source.bytewise('user_id')} = %s"
-    parameters: list[Any] = [user_id, user_id.encode() if source.is_mysql else user_id]
+    where, parameters = _owned(source, user_id)
     yield from source.rows(f"SELECT {listed} FROM {source.name(table)} WHERE {where}", parameters)
+
+
+def log_rows(source: Source, tables: dict[str, list[str]], user_id: str) -> Iterator[list[Row]]:
+    """One user's log entries. The table has no key, and the old server wrote entries again where it did not know
+    whether it had: of those the earliest is taken.
+    """
+    if "mem_edit_log" not in tables:
+        return
+    twice: dict[str, Row | None] = dict.fromkeys(_doubled(source, user_id))
+    for batch in user_rows(source, tables, "mem_edit_log", user_id):
+        for row in batch if twice else ():
+            if (entry := row["edit_id"]) in twice:
+                twice[entry] = min(
+                    filter(None, (twice[entry], row)), key=lambda each: str(each["created_at"])
+                )
+        yield [row for row in batch if row["edit_id"] not in twice] if twice else batch
+    if rest := [row for row in twice.values() if row is not None]:
+        yield rest
+
+
+def log_count(source: Source, tables: dict[str, list[str]], user_id: str) -> int:
+    """How many rows the log has of a user, entries that were written twice counted twice."""
+    if "mem_edit_log" not in tables:
+        return 0
+    where, parameters = _owned(source, user_id)
+    counted = f"SELECT COUNT(*) AS n FROM {source.name('mem_edit_log')} WHERE {where}"
+    return sum(int(row["n"]) for batch in source.rows(counted, parameters) for row in batch)
+
+
+def _doubled(source: Source, user_id: str) -> list[str]:
+    where, parameters = _owned(source, user_id)
+    listed = f"SELECT edit_id FROM {source.name('mem_edit_log')} WHERE {where} GROUP BY edit_id HAVING COUNT(*) > 1"
+    return [row["edit_id"] for batch in source.rows(listed, parameters) for row in batch]
+
+
+def _owned(source: Source, user_id: str) -> tuple[str, list[Any]]:
+    """The condition that a row is this user's, by index and then byte by byte."""
+    where = f"{source.name('user_id')} = %s AND {source.bytewise('user_id')} = %s"
+    return where, [user_id, user_id.encode() if source.is_mysql else user_id]
 
 
 def rows_of(source: Source, tables: dict[str, list[str]], table: str, users: Set[str]) -> Iterator[list[Row]]:

@@ -22,7 +22,7 @@ from apps.graph.models import MemoryEntityLink
 from apps.graph.services import memories_link
 from apps.legacy import mapping
 from apps.legacy.models import MigratedUser, Phase
-from apps.legacy.source import Row, Source, parts, stats_rows, user_rows
+from apps.legacy.source import Row, Source, log_count, log_rows, parts, stats_rows, user_rows
 from apps.memories.commits import SHARED
 from apps.memories.models import (
     MAIN_BRANCH,
@@ -366,7 +366,7 @@ class _Copy:
                 memories_link(found=found_by_id, source=source, now=self.now)
 
     def _around(self) -> None:
-        self._replace(EditLog, (self._edit(r) for b in self._rows("mem_edit_log") for r in b))
+        self._replace(EditLog, (self._edit(row) for row in self._log()))
         self._replace(Feedback, (_feedback(r) for b in self._rows("mem_retrieval_feedback") for r in b))
         self._replace(
             RetrievalParams, (_params(r) for b in self._rows("mem_user_retrieval_params") for r in b)
@@ -406,6 +406,16 @@ class _Copy:
             self._retried(write)
         for part in parts(pk for pk in _keys(manager.all(), "pk") if pk not in seen):
             manager.filter(pk__in=part).delete()
+
+    def _log(self) -> Iterator[Row]:
+        count = 0
+        for batch in log_rows(self.source, self.tables, self.user_id):
+            count += len(batch)
+            yield from self._counted(batch)
+        if (doubled := log_count(self.source, self.tables, self.user_id) - count) > 0:
+            self.result.warnings.append(
+                f"{doubled} log entries were written twice; the earlier ones were taken"
+            )
 
     def _edit(self, row: Row) -> EditLog:
         return EditLog(

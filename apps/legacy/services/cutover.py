@@ -19,16 +19,20 @@ def control_rows_copy(*, source: Source, tables: dict[str, list[str]], user_ids:
     """Bring the users' keys, tools and cooldowns to the control plane. Rows that are there stay. Returns warnings."""
     users = frozenset(user_ids)
     warnings: list[str] = []
-    for batch in rows_of(source, tables, "mem_api_keys", users):
+    every = [row for batch in rows_of(source, tables, "mem_api_keys", users) for row in batch]
+    every.sort(key=lambda row: (not _is_active(row), str(row["created_at"]), row["key_id"]))
+    taken: dict[str, str] = {}
+    for batch in parts(every):
         keys = []
         hashes = [row["key_hash"] for row in batch]
-        known = dict(ApiKey.objects.filter(key_hash__in=hashes).values_list("key_hash", "key_id"))
+        known = dict(ApiKey.objects.filter(key_hash__in=hashes).values_list("key_hash", "key_id")) | taken
         for row in batch:
             if mapping.text(row.get("group_id")):
                 warnings.append(f"key {row['key_prefix']}… belongs to a group and was left out")
             elif known.get(row["key_hash"], row["key_id"]) != row["key_id"]:
                 warnings.append(f"key {row['key_prefix']}… is there already under another id")
             else:
+                taken[row["key_hash"]] = known[row["key_hash"]] = row["key_id"]
                 keys.append(_key(row))
         _put(ApiKey, keys, ("key_id",))
     for batch in rows_of(source, tables, "mem_tool_usage", users):
@@ -38,15 +42,19 @@ def control_rows_copy(*, source: Source, tables: dict[str, list[str]], user_ids:
     return warnings
 
 
-def _key(row: Row) -> ApiKey:
+def _is_active(row: Row) -> bool:
     active = row.get("is_active")
+    return active is None or bool(int(active))
+
+
+def _key(row: Row) -> ApiKey:
     return ApiKey(
         key_id=row["key_id"],
         user_id=row["user_id"],
         name=row["name"],
         key_hash=row["key_hash"],
         key_prefix=row["key_prefix"],
-        is_active=active is None or bool(int(active)),
+        is_active=_is_active(row),
         created_at=mapping.moment(row["created_at"]) or mapping.EPOCH,
         expires_at=mapping.moment(row.get("expires_at")),
         last_used_at=mapping.moment(row.get("last_used_at")),

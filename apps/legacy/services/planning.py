@@ -62,6 +62,7 @@ def plan_make(*, source: Source, only: list[str], strict: bool = False, keep_vec
     _shape(plan)
     if not plan.gaps:
         _users(plan, source, only)
+        _words(plan, source)
         _branches(plan, source)
         _targets(plan)
         _vectors(plan, source, keep_vectors)
@@ -120,6 +121,18 @@ def _users(plan: Plan, source: Source, only: list[str]) -> None:
             plan.unknown.append(f"user {user_id!r}")
             continue
         plan.users[user_id] = counts
+
+
+def _words(plan: Plan, source: Source) -> None:
+    """Types and tiers that are none here: such memories come as ordinary ones, the old word in their metadata."""
+    for column, known in (("memory_type", mapping.KINDS), ("trust_tier", mapping.TIERS)):
+        if column not in plan.tables["mem_memories"]:
+            continue
+        counts = f"SELECT {source.name(column)} AS word, COUNT(*) AS n FROM {source.name('mem_memories')}"
+        for batch in source.rows(f"{counts} GROUP BY {source.name(column)}"):
+            for row in batch:
+                if (word := mapping.text(row["word"])) is not None and word not in known:
+                    plan.unknown.append(f"{column} {word!r} of {row['n']} memories")
 
 
 def _branches(plan: Plan, source: Source) -> None:

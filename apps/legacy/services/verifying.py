@@ -19,7 +19,7 @@ import numpy as np
 from apps.legacy.models import MigratedUser, Phase
 from apps.legacy.services.copying import Vectors
 from apps.legacy.services.digests import target_digest
-from apps.legacy.source import Row, Source, stats_rows, user_rows
+from apps.legacy.source import Row, Source, log_rows, stats_rows, user_rows
 from apps.memories.models import OPEN
 from apps.tenancy import sql
 from apps.tenancy.scope import user_database
@@ -27,6 +27,11 @@ from apps.tenancy.selectors import registration_find, registration_route
 
 _TEXTS = (
     "memory_id user_id author_id subject_id session_id memory_type content trust_tier superseded_by".split()
+)
+# What is kept under a name of its own where it is no word of ours, and what stands in its place.
+_WORDS = (
+    ("memory_type", "semantic working episodic profile tool_result procedural", "semantic"),
+    ("trust_tier", "T1 T2 T3 T4", "T3"),
 )
 _TIMES = ("observed_at", "created_at", "updated_at")
 _COLUMNS = ", ".join(
@@ -164,7 +169,8 @@ class _Check:
                     _time(r.get("created_at"), True),
                     r.get("created_by") or user,
                 ]
-                for r in self._rows("mem_edit_log")
+                for batch in log_rows(self.source, self.tables, user)
+                for r in batch
             ),
             (
                 [r[0], r[1], r[2], _json(r[3]), r[4], r[5], _time(r[6], True), r[7]]
@@ -266,6 +272,10 @@ class _Check:
             values["content"] = row["content"] or ""
             values["memory_type"] = values["memory_type"] or "semantic"
             values["trust_tier"] = values["trust_tier"] or "T1"
+            for name, known, instead in _WORDS:
+                if values[name] not in known.split():
+                    metadata = {**(metadata or {}), f"legacy_{name}": values[name]}
+                    values[name] = instead
             yield [
                 *(values[name] for name in _TEXTS),
                 round(0.95 if confidence is None else float(confidence), 6),

@@ -40,6 +40,7 @@ PHASES = ("plan", "copy", "verify", "cutover", "rollback", "status")
 # Below this many rows for each, another process costs more to start than it saves.
 ROWS_PER_PROCESS = 20_000
 USERS_SHOWN = 50
+WARNINGS_SHOWN = 20
 
 
 class _PerSecond(ProgressColumn):
@@ -142,9 +143,9 @@ class Command(BaseCommand):
             self._copied(job, user_ids)
             self._verified(job, user_ids, again=False)
             with self._timed("keys"):
-                self.report.fields["warnings"] += control_rows_copy(
-                    source=source, tables=job.tables, user_ids=user_ids
-                )
+                warnings = control_rows_copy(source=source, tables=job.tables, user_ids=user_ids)
+                self.report.fields["warnings"] += warnings
+                self._warn(warnings)
             self.report.shared_copied()
             if moved := _moved(before, fingerprint(source, source.tables())):
                 self._refuse(
@@ -208,6 +209,7 @@ class Command(BaseCommand):
 
     def _copied(self, job: Job, user_ids: list[str]) -> None:
         failed: list[str] = []
+        warnings: list[str] = []
         read = written = unchanged = 0
         with self._timed("copy"), self._progress("copying", self.changed_rows, "rows") as (progress, task):
 
@@ -224,12 +226,14 @@ class Command(BaseCommand):
                 self.report.copied(result)
                 read, written = read + result.read, written + result.written
                 unchanged += result.is_unchanged
+                warnings += [f"user {result.user_id!r}: {warning}" for warning in result.warnings]
                 if result.error:
                     failed.append(f"{result.user_id!r}: {result.error}")
         as_before = f"; {unchanged} had not changed" if unchanged else ""
         self.stdout.write(
             f"copied {len(user_ids) - len(failed)} users: {read} rows read, {written} memories written{as_before}"
         )
+        self._warn(warnings)
         self.report.write()
         if failed:
             self._stop(PARTIAL, failed)
@@ -257,6 +261,12 @@ class Command(BaseCommand):
             self._stop(MISMATCH, wrong)
         as_before = f" ({unchanged} as verified before)" if unchanged else ""
         self.stdout.write(f"verified {len(user_ids)} users: everything is equal{as_before}")
+
+    def _warn(self, warnings: list[str]) -> None:
+        for line in warnings[:WARNINGS_SHOWN]:
+            self.stdout.write(f"warning: {line}")
+        if (more := len(warnings) - WARNINGS_SHOWN) > 0:
+            self.stdout.write(f"and {more} more warnings; --report-out lists them all")
 
     def _processes(self, rows: int) -> int:
         return min(self.options["concurrency"], 1 + rows // ROWS_PER_PROCESS)
