@@ -43,6 +43,8 @@ class MigratedUser(models.Model):
     """Of the old rows that were copied last."""
     target_digest = models.CharField(max_length=64, blank=True, default="")
     """Of the target when it was last verified."""
+    content_digest = models.CharField(max_length=64, blank=True, default="")
+    """The same without what changes by itself while somebody is served: another one means that it was written to."""
     rows = models.BigIntegerField(default=0)
     attempts = models.IntegerField(default=0)
     last_error = models.TextField(blank=True, default="")

@@ -1,5 +1,6 @@
 """Reading the old shared database, and nothing else: both engines are opened so that they refuse writes."""
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import closing
@@ -81,6 +82,15 @@ class Source(Protocol):
         """The column compared byte by byte, whatever its collation."""
         ...
 
+    def equal(self, left: str, right: str, *, tables: tuple[str, str]) -> str:
+        """The condition that two qualified columns of these tables are equal, whatever their collations; an index on
+        the left one can be used."""
+        ...
+
+    def reads_everything(self) -> bool:
+        """Whether the account may read every table: those that it may not look as if they were not there."""
+        ...
+
     def checksum(self, columns: Sequence[str]) -> str:
         """An aggregate over rows that does not depend on their order: any changed value changes it. `columns` may be
         qualified, and are quoted here."""
@@ -126,6 +136,12 @@ class SqliteSource:
 
     def bytewise(self, column: str) -> str:
         return f"{self._qualified(column)} COLLATE BINARY"
+
+    def equal(self, left: str, right: str, *, tables: tuple[str, str]) -> str:
+        return f"{self._qualified(left)} = {self._qualified(right)} COLLATE BINARY"
+
+    def reads_everything(self) -> bool:
+        return True
 
     def checksum(self, columns: Sequence[str]) -> str:
         return sqlite_sum([self._qualified(column) for column in columns])
@@ -199,7 +215,30 @@ class MysqlSource:
         return quoted_identifier(identifier, "`")
 
     def bytewise(self, column: str) -> str:
-        return f"BINARY {self._qualified(column)}"
+        return f"CAST(CONVERT({self._qualified(column)} USING utf8mb4) AS BINARY)"
+
+    def equal(self, left: str, right: str, *, tables: tuple[str, str]) -> str:
+        names = [column.rsplit(".", 1)[1] for column in (left, right)]
+        mine, theirs = (self._collation(table, name) for table, name in zip(tables, names, strict=True))
+        if mine == theirs or not mine:
+            return f"{self._qualified(left)} = {self._qualified(right)}"
+        converted = f"CONVERT({self._qualified(right)} USING {mine.split('_')[0]})"
+        return f"{self._qualified(left)} = {converted} COLLATE {mine}"
+
+    def _collation(self, table: str, column: str) -> str:
+        listed = (
+            "SELECT collation_name AS c FROM information_schema.columns"
+            " WHERE table_schema = %s AND table_name = %s AND column_name = %s"
+        )
+        found = [row["c"] for batch in self.rows(listed, [self._schema, table, column]) for row in batch]
+        name = str(found[0] or "") if found else ""
+        return name if name.replace("_", "").isalnum() else ""
+
+    def reads_everything(self) -> bool:
+        granted = [
+            str(as_text(v)) for batch in self.rows("SHOW GRANTS") for row in batch for v in row.values()
+        ]
+        return any(grants_reading(grant, self._schema) for grant in granted)
 
     def checksum(self, columns: Sequence[str]) -> str:
         return mysql_sum([self._qualified(column) for column in columns])
@@ -209,6 +248,25 @@ class MysqlSource:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def grants_reading(grant: str, schema: str) -> bool:
+    """Whether a line of SHOW GRANTS lets its holder read all tables of a database. Roles are believed."""
+    found = re.match(r"GRANT (?P<rights>.+?) ON (?P<where>\S+)\.\* TO ", grant)
+    if found is None:
+        return grant.startswith("GRANT ") and " ON " not in grant
+    if not re.search(r"\b(ALL PRIVILEGES|SELECT)\b(?! \w)", found["rights"]):
+        return False
+    where = found["where"].strip("`'\"")
+    if where == "*":
+        return True
+    pattern = re.sub(r"\\\\?(.)|([%_])|(.)", _like, where)
+    return re.fullmatch(pattern, schema) is not None
+
+
+def _like(match: "re.Match[str]") -> str:
+    escaped, wild, plain = match.groups()
+    return {"%": ".*", "_": "."}[wild] if wild else re.escape(escaped or plain)
 
 
 def open_source(url: str) -> Source:

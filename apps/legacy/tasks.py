@@ -49,4 +49,6 @@ def _job(row: Work) -> Job:
         source.close()
     vectors = Vectors(**row.options["vectors"]) if row.options["vectors"] else None
     digests = {row.user_id: row.options["digest"]}
-    return Job(settings.MEMORIA_LEGACY_URL, row.migration_id, tables, vectors, digests)
+    return Job(
+        settings.MEMORIA_LEGACY_URL, row.migration_id, tables, vectors, digests, row.options["overwrite"]
+    )

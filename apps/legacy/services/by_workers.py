@@ -39,6 +39,7 @@ def _each(phase: str, job: Job, user_ids: list[str], idle: Callable[[], None]) -
         options = {
             "vectors": asdict(job.vectors) if job.vectors else None,
             "digest": job.digests.get(user_id, ""),
+            "overwrite": job.overwrite,
         }
         row = Work.objects.create(
             run=run, migration_id=job.migration_id, user_id=user_id, phase=phase, options=options

@@ -13,15 +13,17 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from django.apps import apps
 from django.db import OperationalError
 from django.db.models import F, Model, QuerySet
 from django.utils import timezone
 
 from apps.feedback.models import Feedback, RetrievalParams
-from apps.graph.models import MemoryEntityLink
+from apps.graph.models import Entity, MemoryEntityLink
 from apps.graph.services import memories_link
 from apps.legacy import mapping
 from apps.legacy.models import MigratedUser, Phase
+from apps.legacy.services.digests import target_digest
 from apps.legacy.source import Row, Source, log_count, log_rows, parts, stats_rows, user_rows
 from apps.memories.commits import SHARED
 from apps.memories.models import (
@@ -41,6 +43,7 @@ from apps.tenancy.models import State, UserDatabase
 from apps.tenancy.scope import user_atomic, user_database
 from apps.tenancy.selectors import registration_find, registration_route
 from apps.tenancy.services.provision import user_provision
+from apps.tenancy.user_plane import UserModel
 from apps.versioning.models import Branch, Kind, Snapshot, Status, UserState
 from memoria.entities import Found, LinkSource, entities
 from memoria.errors import Conflict
@@ -51,6 +54,12 @@ ACTOR = "migration"
 # What makes two memories the same row; digests stand for all text.
 _COMPARED = ("digest", "born", "embedding_id", "observed_at", "created_at", "updated_at")
 _COMPARED_ON_BRANCHES = (*_COMPARED, "base", "absent")
+
+
+_WRITTEN = (
+    "user {!r} was written to here after the last copy; another copy would undo that:"
+    " --overwrite gives up what was written here"
+)
 
 
 @dataclass
@@ -90,7 +99,11 @@ def target_create(*, migration_id: int, user_id: str) -> None:
     elif ours.phase == Phase.ACTIVE:
         raise Conflict(f"user {user_id!r} is in service here already; nothing was changed")
     if found is None or found.status != State.IMPORTING:
-        user_provision(user_id=user_id, ready=State.IMPORTING)
+        found = user_provision(user_id=user_id, ready=State.IMPORTING)
+    if found.status != State.IMPORTING:
+        raise Conflict(
+            f"user {user_id!r} came into service here before they were copied; nothing was changed"
+        )
 
 
 def user_copy(
@@ -101,13 +114,15 @@ def user_copy(
     user_id: str,
     vectors: Vectors | None,
     digest: str = "",
+    overwrite: bool = False,
     tick: Callable[[int], None] = lambda rows: None,
 ) -> Copied:
     """Bring one user's database in line with the source. Safe to repeat.
 
-    `digest` is that of the old rows, made before this; "" where it is not known.
+    `digest` is that of the old rows, made before this; "" where it is not known. `overwrite`: what was written to the
+    target since it was verified is given up.
 
-    Raises Conflict where the target is in service, not ours, or was written to since.
+    Raises Conflict where the target is in service, not ours, or, unless `overwrite`, was written to since.
     """
     started = time.monotonic()
     target_create(migration_id=migration_id, user_id=user_id)
@@ -116,20 +131,29 @@ def user_copy(
     if digest and row.filter(phase__in=(Phase.COPIED, Phase.VERIFIED), source_digest=digest).exists():
         result.is_unchanged = True
         return result
+    found = registration_find(user_id=user_id)
+    assert found is not None
+    before, known = row.values_list("seq", "content_digest")[0]
+    with user_database(registration_route(found)) as alias:
+        if known and found.schema_version == schema.schema_version() and target_digest().content != known:
+            if not overwrite:
+                raise Conflict(_WRITTEN.format(user_id))
+            _emptied()
+            before = 0
     row.update(
         phase=Phase.COPYING,
         attempts=F("attempts") + 1,
+        seq=before,
         source_digest="",
         target_digest="",
+        content_digest="",
         last_error="",
         updated_at=timezone.now(),
     )
-    found = registration_find(user_id=user_id)
-    assert found is not None
     with user_database(registration_route(found)) as alias:
         if found.schema_version != schema.schema_version():
             schema.apply_migrations(alias)
-        seq = _Copy(source, tables, user_id, vectors, result, tick).run(row.values_list("seq", flat=True)[0])
+        seq = _Copy(source, tables, user_id, vectors, result, tick).run(before)
     UserDatabase.objects.filter(pk=user_id).update(
         schema_version=schema.schema_version(),
         embedding_model="",
@@ -138,6 +162,14 @@ def user_copy(
     row.update(phase=Phase.COPIED, rows=result.read, seq=seq, source_digest=digest, updated_at=timezone.now())
     result.seconds = time.monotonic() - started
     return result
+
+
+def _emptied() -> None:
+    """Remove everything from the open database, whoever wrote it."""
+    with user_atomic():
+        for model in (m for m in apps.get_models() if issubclass(m, UserModel) and m is not Clock):
+            rows: Any = model._default_manager.all()
+            (rows.exclude(pk=MAIN_BRANCH) if model is Branch else rows).delete()
 
 
 class _Copy:
@@ -157,9 +189,7 @@ class _Copy:
     def run(self, seq_before: int) -> int:
         clock = Clock.objects.get(pk=1)
         if seq_before and clock.seq > seq_before:
-            raise Conflict(
-                f"user {self.user_id!r} was written to here after the last copy; another copy would undo that"
-            )
+            raise Conflict(_WRITTEN.format(self.user_id))
         self.branches = self._branches()
         seq = 2 * len(self.branches) + 1
         self._memories()
@@ -364,6 +394,27 @@ class _Copy:
         with user_atomic():
             for source, found_by_id in told.items():
                 memories_link(found=found_by_id, source=source, now=self.now)
+            self._drop_links(told)
+
+    def _drop_links(self, told: dict[LinkSource, dict[str, list[Found]]]) -> None:
+        """Remove what callers or a model linked once and the old database no longer has."""
+        wanted = {
+            (memory_id, thing.name)
+            for found_by_id in told.values()
+            for memory_id, every in found_by_id.items()
+            for thing in every
+        }
+        links = MemoryEntityLink.objects.filter(source__in=tuple(told))
+        names = dict(Entity.objects.values_list("pk", "name"))
+        rows = links.values_list("pk", "memory_id", "entity_id")
+        gone = [(pk, memory_id) for pk, memory_id, entity in rows if (memory_id, names[entity]) not in wanted]
+        for part in parts(gone):
+            links.filter(pk__in=[pk for pk, _ in part]).delete()
+            texts = Memory.objects.filter(memory_id__in=[i for _, i in part]).values_list(
+                "memory_id", "content"
+            )
+            found = {memory_id: entities(content) for memory_id, content in texts}
+            memories_link(found=found, source=LinkSource.RULES, now=self.now)
 
     def _around(self) -> None:
         self._replace(EditLog, (self._edit(row) for row in self._log()))

@@ -13,10 +13,13 @@ from apps.legacy import mapping
 from apps.legacy.models import MigratedUser, Migration, Phase
 from apps.legacy.source import Row, Source, parts, rows_of
 from apps.tenancy.models import State, UserDatabase
+from memoria.errors import Conflict
 
 
 def control_rows_copy(*, source: Source, tables: dict[str, list[str]], user_ids: Iterable[str]) -> list[str]:
-    """Bring the users' keys, tools and cooldowns to the control plane. Rows that are there stay. Returns warnings."""
+    """Bring the users' keys, tools and cooldowns to the control plane; a key that is revoked on either side stays so.
+    Returns warnings.
+    """
     users = frozenset(user_ids)
     warnings: list[str] = []
     every = [row for batch in rows_of(source, tables, "mem_api_keys", users) for row in batch]
@@ -34,6 +37,13 @@ def control_rows_copy(*, source: Source, tables: dict[str, list[str]], user_ids:
             else:
                 taken[row["key_hash"]] = known[row["key_hash"]] = row["key_id"]
                 keys.append(_key(row))
+        revoked = set(
+            ApiKey.objects.filter(pk__in=[key.pk for key in keys], is_active=False).values_list(
+                "pk", flat=True
+            )
+        )
+        for key in keys:  # revoked on either side is revoked
+            key.is_active = key.is_active and key.pk not in revoked
         _put(ApiKey, keys, ("key_id",))
     for batch in rows_of(source, tables, "mem_tool_usage", users):
         _put(ToolUsage, [_tool(row) for row in batch], ("user_id", "tool_name"))
@@ -108,6 +118,9 @@ def _move(
     now = timezone.now()
     moved = 0
     with transaction.atomic():
+        mine = Migration.objects.filter(pk=migration.pk, lease_holder=migration.lease_holder)
+        if not mine.select_for_update().exists():
+            raise Conflict("another process has taken this migration over; nothing was changed")
         for part in parts(user_ids):
             rows = MigratedUser.objects.filter(pk__in=part, migration=migration, phase=phases[0])
             ready = list(rows.select_for_update().values_list("pk", flat=True))

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
@@ -13,6 +14,7 @@ from apps.tenancy.scope import user_connection
 from apps.tenancy.user_plane import UserModel
 
 STATS = "mem_memories_stats"
+_BY_ITSELF = frozenset(("mem_memories_stats", "mem_embeddings", "mem_clock"))
 
 
 def source_digests(*, source: Source, tables: dict[str, list[str]]) -> dict[str, str]:
@@ -41,7 +43,8 @@ def source_digests(*, source: Source, tables: dict[str, list[str]]) -> dict[str,
     stats = [f"s.{name}" for name in COLUMNS[STATS].split() if name in tables.get(STATS, ())]
 
     def joined(table: str) -> str:
-        return f"{source.name(STATS)} s JOIN {source.name(table)} m ON m.memory_id = s.memory_id"
+        same = source.equal("s.memory_id", "m.memory_id", tables=(STATS, table))
+        return f"{source.name(STATS)} s JOIN {source.name(table)} m ON {same}"
 
     if with_stats:
         add(STATS, stats, joined("mem_memories"), "m.user_id")
@@ -55,19 +58,35 @@ def source_digests(*, source: Source, tables: dict[str, list[str]]) -> dict[str,
     }
 
 
-def target_digest() -> str:
-    """A digest of everything in the open user database, made by its server."""
+@dataclass(frozen=True, slots=True)
+class TargetDigest:
+    everything: str
+    content: str
+    """Without vectors, counters and the clock, which change without anybody writing."""
+
+
+def target_digest() -> TargetDigest:
+    """Digests of the open user database, made by its server."""
     connection = user_connection()
     is_sqlite = connection.vendor == "sqlite"
     if is_sqlite:
         connection.ensure_connection()
         teach(connection.connection)
-    found = []
+    row_sum = sqlite_sum if is_sqlite else mysql_sum
+    everything, content = [], []
     for model in sorted(
         (m for m in apps.get_models() if issubclass(m, UserModel)), key=lambda m: m._meta.db_table
     ):
-        names = [sql.quoted(field.attname) for field in model._meta.concrete_fields]
-        total = sqlite_sum(names) if is_sqlite else mysql_sum(names)
-        rows = sql.query(f"SELECT COUNT(*), {total} FROM {sql.quoted(model._meta.db_table)}")
-        found.append(f"{model._meta.db_table}:{rows[0][0]}:{as_text(rows[0][1])}")
-    return hashlib.sha256("\n".join(found).encode()).hexdigest()
+        table = model._meta.db_table
+        columns = [field.attname for field in model._meta.concrete_fields]
+        vectors = {"embedding_id"} & set(columns)
+        sums = [row_sum([sql.quoted(name) for name in columns if name not in vectors])]
+        if vectors:
+            sums.append(row_sum([sql.quoted(columns[0]), sql.quoted("embedding_id")]))
+        count, *found = sql.query(f"SELECT COUNT(*), {', '.join(sums)} FROM {sql.quoted(table)}")[0]
+        everything.append(f"{table}:{count}:{':'.join(str(as_text(value)) for value in found)}")
+        if table not in _BY_ITSELF:
+            content.append(f"{table}:{count}:{as_text(found[0])}")
+    return TargetDigest(
+        *(hashlib.sha256("\n".join(parts).encode()).hexdigest() for parts in (everything, content))
+    )

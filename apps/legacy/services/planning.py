@@ -21,6 +21,7 @@ from apps.legacy.source import (
     fingerprint,
 )
 from apps.memories.embedding import embedder
+from apps.tenancy.models import State, UserDatabase
 from apps.tenancy.selectors import database_names
 from apps.tenancy.servers import server, server_names
 from memoria.errors import Invalid, MemoriaError
@@ -62,9 +63,10 @@ def plan_make(*, source: Source, only: list[str], strict: bool = False, keep_vec
     _shape(plan)
     if not plan.gaps:
         _users(plan, source, only)
+        _readable(plan, source)
         _words(plan, source)
         _branches(plan, source)
-        _targets(plan)
+        _targets(plan, source, only)
         _vectors(plan, source, keep_vectors)
         _room(plan, source)
         plan.fingerprint = fingerprint(source, tables)
@@ -123,6 +125,16 @@ def _users(plan: Plan, source: Source, only: list[str]) -> None:
         plan.users[user_id] = counts
 
 
+def _readable(plan: Plan, source: Source) -> None:
+    missing = sorted(COPIED - set(plan.tables))
+    plan.unknown += [f"no table {table}" for table in missing]
+    if missing and not source.reads_everything():
+        plan.gaps.append(
+            f"the account may read single tables only, and {', '.join(missing)} may be there unseen:"
+            " grant it SELECT on the whole old database"
+        )
+
+
 def _words(plan: Plan, source: Source) -> None:
     """Types and tiers that are none here: such memories come as ordinary ones, the old word in their metadata."""
     for column, known in (("memory_type", mapping.KINDS), ("trust_tier", mapping.TIERS)):
@@ -179,14 +191,29 @@ def _branch_rows(source: Source, table: str, user_id: str) -> tuple[int, int]:
     return 0, 0
 
 
-def _targets(plan: Plan) -> None:
-    phases = dict(MigratedUser.objects.values_list("user_id", "phase"))
+def _targets(plan: Plan, source: Source, only: list[str]) -> None:
+    """Who is in service here is left alone: refused where named, or where nobody else is left."""
+    phases = dict(MigratedUser.objects.filter(migration__source=source.label).values_list("user_id", "phase"))
+    serving = dict(UserDatabase.objects.values_list("user_id", "status"))
     names = database_names()
+    done = [user_id for user_id in plan.users if phases.get(user_id) == Phase.ACTIVE]
+    if only or len(done) == len(plan.users):
+        plan.gaps += [f"user {user_id!r} has been migrated and is in service here" for user_id in done]
+    elif done:
+        plan.warnings.append(
+            f"{len(done)} users have been migrated and are in service here: they are left alone"
+        )
+        plan.users = {user_id: counts for user_id, counts in plan.users.items() if user_id not in set(done)}
     for user_id in plan.users:
-        if phases.get(user_id) == Phase.ACTIVE:
-            plan.gaps.append(f"user {user_id!r} has been migrated and is in service here")
-        elif user_id not in phases and user_id in names:
-            plan.gaps.append(f"user {user_id!r} has a database here already ({names[user_id]})")
+        if user_id not in phases and user_id in names:
+            plan.gaps.append(
+                f"user {user_id!r} has a database here already ({names[user_id]}); leave them out with --user"
+                " for all others, or erase them here first"
+            )
+        elif phases.get(user_id) not in (None, Phase.ACTIVE) and serving.get(user_id) == State.ACTIVE:
+            plan.gaps.append(
+                f"user {user_id!r} came into service here before they were copied; nothing was changed"
+            )
 
 
 def _room(plan: Plan, source: Source) -> None:

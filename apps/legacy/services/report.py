@@ -50,7 +50,7 @@ class Report:
     def refusal(self) -> str | None:
         """Why the report could not be written, before anything is done."""
         path = self._path
-        if path is None or (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+        if path is None or (path.parent.is_dir() and os.access(path.parent, os.W_OK) and not path.is_dir()):
             return None
         return f"the report cannot be written to {path}"
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from typing import Any
@@ -31,6 +32,8 @@ class Job:
     vectors: Vectors | None
     digests: dict[str, str]
     """Of each user's old rows, made before the work began."""
+    overwrite: bool = False
+    """Whether what users wrote here since the last verification may be given up."""
 
 
 def user_copied(job: Job, user_id: str, tick: Callable[[int], None]) -> Copied:
@@ -46,6 +49,7 @@ def user_copied(job: Job, user_id: str, tick: Callable[[int], None]) -> Copied:
                     user_id=user_id,
                     vectors=job.vectors,
                     digest=job.digests.get(user_id, ""),
+                    overwrite=job.overwrite,
                     tick=tick,
                 )
             finally:
@@ -84,6 +88,7 @@ def user_verified(job: Job, user_id: str, *, again: bool) -> Verified:
     row.filter(phase__in=(Phase.COPIED, Phase.VERIFIED)).update(
         phase=Phase.COPIED if result.mismatches else Phase.VERIFIED,
         target_digest="" if result.mismatches else result.target_digest,
+        content_digest="" if result.mismatches else result.content_digest,
         updated_at=timezone.now(),
     )
     return result
@@ -93,12 +98,27 @@ def copy_all(
     *, job: Job, user_ids: list[str], processes: int, tick: Callable[[int], None]
 ) -> Iterator[Copied]:
     """Copy these users. Failures are in the results and in the ledger."""
-    yield from _each(_copy_here, job, user_ids, processes, tick)
+    yield from _each(_copy_here, job, user_ids, processes, tick, _not_copied)
 
 
 def verify_all(*, job: Job, user_ids: list[str], processes: int, again: bool) -> Iterator[Verified]:
     """Compare these users with the source; the ledger says who passed."""
-    yield from _each(_verify_again if again else _verify_changed, job, user_ids, processes, lambda rows: None)
+    work = _verify_again if again else _verify_changed
+    yield from _each(work, job, user_ids, processes, lambda rows: None, _not_verified)
+
+
+_DIED = (
+    "a process at work on users died, perhaps for want of memory: repeat the command with less --concurrency"
+)
+
+
+def _not_copied(user_id: str) -> Copied:
+    MigratedUser.objects.filter(pk=user_id).update(last_error=_DIED, updated_at=timezone.now())
+    return Copied(user_id, error=_DIED)
+
+
+def _not_verified(user_id: str) -> Verified:
+    return Verified(user_id, mismatches=[_DIED])
 
 
 def _copy_here(job: Job, user_id: str) -> Copied:
@@ -119,6 +139,7 @@ def _each(
     user_ids: list[str],
     processes: int,
     tick: Callable[[int], None],
+    broken: Callable[[str], Any],
 ) -> Iterator[Any]:
     context = get_context("spawn")  # a forked child would share the parent's open connections
     counter = progress.counter(context)
@@ -135,13 +156,17 @@ def _each(
     with ProcessPoolExecutor(
         processes, mp_context=context, initializer=progress.start_process, initargs=(counter,)
     ) as pool:
-        waiting = {pool.submit(work, job, user_id) for user_id in user_ids}
+        users = {pool.submit(work, job, user_id): user_id for user_id in user_ids}
+        waiting = set(users)
         while waiting:
             done, waiting = wait(waiting, POLL_SECONDS, FIRST_COMPLETED)
             tick(counter.value - shown)
             shown = counter.value
             for future in done:
-                yield future.result()
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    yield broken(users[future])
 
 
 def _is_lost_connection(error: Exception) -> bool:

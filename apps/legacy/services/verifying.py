@@ -24,6 +24,7 @@ from apps.memories.models import OPEN
 from apps.tenancy import sql
 from apps.tenancy.scope import user_database
 from apps.tenancy.selectors import registration_find, registration_route
+from memoria.digest import content_hash
 
 _TEXTS = (
     "memory_id user_id author_id subject_id session_id memory_type content trust_tier superseded_by".split()
@@ -36,7 +37,15 @@ _WORDS = (
 _TIMES = ("observed_at", "created_at", "updated_at")
 _COLUMNS = ", ".join(
     f"m.{name}"
-    for name in (*_TEXTS, "initial_confidence", "is_active", "source_event_ids", "extra_metadata", *_TIMES)
+    for name in (
+        *_TEXTS,
+        "initial_confidence",
+        "is_active",
+        "source_event_ids",
+        "extra_metadata",
+        *_TIMES,
+        "content_hash",
+    )
 )
 _VECTORS = "LEFT JOIN mem_embeddings e ON e.id = m.embedding_id"
 
@@ -66,6 +75,7 @@ class Verified:
     """`rows:checksum` of source and target."""
     mismatches: list[str] = field(default_factory=list)
     target_digest: str = ""
+    content_digest: str = ""
     is_unchanged: bool = False
     """Nothing was compared: neither side has changed since the last comparison."""
 
@@ -84,8 +94,10 @@ def user_verify(
         check.memories()
         check.branches()
         check.around()
+        check.names()
         check.references()
-        result.target_digest = target_digest()
+        found_here = target_digest()
+        result.target_digest, result.content_digest = found_here.everything, found_here.content
     return result
 
 
@@ -96,7 +108,7 @@ def user_is_unchanged(*, user_id: str, source_digest: str) -> bool:
     if row is None or found is None or not (source_digest and row.target_digest):
         return False
     with user_database(registration_route(found)):
-        return target_digest() == row.target_digest
+        return target_digest().everything == row.target_digest
 
 
 class _Check:
@@ -234,7 +246,46 @@ class _Check:
             ),
         )
 
+    def names(self) -> None:
+        """Snapshots and branches by name, and the links that somebody made."""
+        self._compare(
+            "mem_snapshots",
+            ([r["name"], r.get("snapshot_name")] for r in self._rows("mem_snapshots")),
+            (list(r) for r in sql.query("SELECT name, snapshot_name FROM mem_snapshots")),
+        )
+        self._compare(
+            "mem_branches",
+            (
+                [r["name"], _time(r.get("created_at"), True)]
+                for r in self._rows("mem_branches")
+                if r["name"] and r["name"] != "main"
+            ),
+            (
+                [name, _time(at, True)]
+                for name, at in sql.query("SELECT name, created_at FROM mem_branches WHERE id <> 1")
+            ),
+        )
+        named = {r["entity_id"]: str(r["name"]).lower() for r in self._rows("mem_entities")}
+        told = {
+            (r["memory_id"], named[r["entity_id"]])
+            for r in self._rows("mem_memory_entity_links")
+            if r["source"] in ("manual", "llm") and r["entity_id"] in named
+        }
+        told |= {
+            (r["memory_id"], r["entity_name"].lower())
+            for r in self._rows("mem_entity_links")
+            if r["entity_name"]
+        }
+        here = sql.query(
+            "SELECT l.memory_id, e.name FROM mem_memory_entity_links l JOIN mem_entities e ON e.id = l.entity_id"
+            " WHERE l.source IN ('manual', 'llm')"
+        )
+        self._compare("mem_memory_entity_links", map(list, sorted(told)), map(list, here))
+
     def references(self) -> None:
+        entries = sql.query("SELECT COUNT(*) FROM mem_edit_log WHERE user_id <> %s", [self.user_id])[0][0]
+        if entries:
+            self.result.mismatches.append(f"mem_edit_log: {entries} rows of another user")
         for table in ("mem_memories", "mem_revisions"):
             foreign = sql.query(f"SELECT COUNT(*) FROM {table} WHERE user_id <> %s", [self.user_id])[0][0]
             dangling = sql.query(
@@ -285,11 +336,12 @@ class _Check:
                 _time(row.get("observed_at")) or created,
                 created,
                 _time(row.get("updated_at")),
+                content_hash(values["content"]),
                 self._old_vector(row.get("embedding")),
             ]
 
     def _new_memory(self, row: tuple[Any, ...]) -> list[Any]:
-        texts, (confidence, active, events, metadata, *times, vector) = row[:9], row[9:]
+        texts, (confidence, active, events, metadata, *times, text_hash, vector) = row[:9], row[9:]
         return [
             *texts,
             round(float(confidence), 6),
@@ -297,6 +349,7 @@ class _Check:
             _json(events) or [],
             _json(metadata) or None,
             *map(_time, times),
+            text_hash,
             bytes(vector).hex() if vector is not None and self.vectors is not None else None,
         ]
 

@@ -28,8 +28,13 @@ class Deployment:
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True)
 
-    def migrate(self, phase: str, *options: str, code: int = 0) -> str:
-        done = self.run("migrate_legacy", phase, "--legacy-url", self.old, *options)
+    def migrate(self, phase: str, *options: str, code: int = 0, is_parallel: bool = False) -> str:
+        arguments = [phase, "--legacy-url", self.old, *options]
+        if is_parallel:
+            command = [sys.executable, "-m", "tests.apps.legacy.parallel", *arguments]
+            done = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True)
+        else:
+            done = self.run("migrate_legacy", *arguments)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -79,6 +79,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--drop-vectors", action="store_true", help="leave old vectors out; texts are embedded anew"
         )
+        parser.add_argument(
+            "--overwrite",
+            action="store_true",
+            help="copy: give up what users wrote here between a cutover and a rollback",
+        )
         parser.add_argument("--yes", action="store_true", help="cutover: the writers are stopped; do not ask")
         parser.add_argument(
             "--quiet-seconds",
@@ -105,6 +110,11 @@ class Command(BaseCommand):
             getattr(self, f"_{phase}")(source)
         except Conflict as error:
             self._stop(LOCKED, [str(error)])
+        except CommandError:
+            raise
+        except Exception as error:
+            self.report.failed([f"{type(error).__name__}: {error}"[:300]])
+            raise
         finally:
             source.close()
             self.report.write()
@@ -151,6 +161,14 @@ class Command(BaseCommand):
                 self._refuse(
                     [f"the old database was written to during the cutover ({moved}); nobody was activated"]
                 )
+            later = source_digests(source=source, tables=job.tables)
+            if written := [user_id for user_id in user_ids if later.get(user_id) != job.digests.get(user_id)]:
+                self._refuse(
+                    [
+                        f"old rows of user {u!r} changed during the cutover; nobody was activated"
+                        for u in written
+                    ]
+                )
             count = activate(migration=migration, user_ids=user_ids)
         self.stdout.write(
             f"{count} users are in service here; their old API keys work. Keep the old database."
@@ -161,6 +179,11 @@ class Command(BaseCommand):
             users = MigratedUser.objects.filter(migration=migration, phase=Phase.ACTIVE)
             if self.options["user"]:
                 users = users.filter(pk__in=self.options["user"])
+                known = set(users.values_list("user_id", flat=True))
+                if strangers := [user_id for user_id in self.options["user"] if user_id not in known]:
+                    self._refuse(
+                        [f"user {user_id!r} is not in service by this migration" for user_id in strangers]
+                    )
             count = deactivate(migration=migration, user_ids=list(users.values_list("user_id", flat=True)))
         self.stdout.write(
             f"{count} users are out of service here; start the old server again. Nothing was deleted."
@@ -204,7 +227,14 @@ class Command(BaseCommand):
         changed = [user_id for user_id in plan.users if before.get(user_id) != digests.get(user_id)]
         self.rows = plan.rows
         self.changed_rows = sum(sum(plan.users[user_id].values()) for user_id in changed)
-        job = Job(self.options["legacy_url"], migration.pk, plan.tables, plan.vectors, digests)
+        job = Job(
+            self.options["legacy_url"],
+            migration.pk,
+            plan.tables,
+            plan.vectors,
+            digests,
+            self.options["overwrite"],
+        )
         return job, list(plan.users)
 
     def _copied(self, job: Job, user_ids: list[str]) -> None:
