@@ -9,7 +9,8 @@ _DENIAL = frozenset(
     "not no never don't doesn't didn't isn't aren't wasn't weren't cannot can't won't without".split()
 )
 _HELPERS = frozenset("do does did is are was were the a an".split())
-_CHINESE_DENIAL = re.compile("不再|不|没有|没|未")
+_CHINESE_DENIAL = re.compile("不再|不(?![错过仅但只同断久少])|没有|没(?!问题|关系)|未(?!来|婚)")
+_NOT_ONLY = re.compile(r"\bnot only\b", re.IGNORECASE)
 
 
 def frame(text: str) -> tuple[str, str] | None:
@@ -19,6 +20,7 @@ def frame(text: str) -> tuple[str, str] | None:
     """
     if not is_fact(text):
         return None
+    text = _NOT_ONLY.sub("also", text)
     denied = _CHINESE_DENIAL.search(text) is not None
     kept: list[str] = []
     values: list[str] = []

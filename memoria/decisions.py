@@ -6,8 +6,9 @@ Statements are compared by what they are about and what they say of it; when in 
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -37,6 +38,7 @@ class Statement:
     observed_at: datetime
     session_id: str | None = None
     subject_id: str | None = None
+    may_replace: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Decision:
 NEW = Decision(Action.NEW)
 # Of two memories observed within this time the one that is written later counts as the later one.
 AT_ONCE = timedelta(minutes=1)
+# Statements of more characters are compared as wholes only.
+LONGEST = 1_000
 
 # Events, notes of the day and tool output are about their moment: a later one replaces nothing.
 LASTING = frozenset({MemoryType.SEMANTIC, MemoryType.PROFILE, MemoryType.PROCEDURAL})
@@ -82,7 +86,7 @@ _PREDICATE = re.compile(
     ) \s+
     | (?P<sign>\s*[:：=]\s*)
     | (?P<chinese>
-        现在是|目前是|改为|改成|变为|变成|换成|升级到|升级为|迁移到|搬到|住在|位于|运行在|部署在|设置为|定为|叫做|名叫|是|为
+        现在是|目前是|改为|改成|变为|变成|换成|升级到|升级为|迁移到|搬到|住在|位于|运行在|部署在|设置为|定为|叫做|名叫|是|(?<![行认因作成以])为
     )
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -125,6 +129,20 @@ _INDEFINITE = re.compile(
     r"(?:an?|another|one of|some|any|other|also|if|when|sometimes)\b|另一|其中|有[个一]|如果|某",
     re.IGNORECASE,
 )
+# A thing can run, lie or be called by several at a time; only what says so ends the one before.
+_SEVERAL = frozenset(("run", "place"))
+_RELATIONS = frozenset(
+    tokens(
+        "daughter son child sister brother friend cousin aunt uncle cat dog pet colleague customer client provider"
+    )
+)
+_CHINESE_RELATIONS = re.compile("女儿|儿子|孩子|姐姐|妹妹|哥哥|弟弟|朋友|猫|狗|同事|客户")
+_TO = re.compile(
+    r"\b(?:moved|changed|switched|migrated|renamed|upgraded|increased|decreased|raised|lowered|reduced|updated"
+    r"|reset) to\b"
+    r"|改为|改成|变为|变成|换成|升级|迁移到|搬到",
+    re.IGNORECASE,
+)
 _IS_PAST = re.compile(r"\b(?:was|were)\b(?! \w+ed\b)|原来是|以前是|曾经是|之前是", re.IGNORECASE)
 _QUALIFIED = re.compile(r"\s+(?:of|for|at|in|on)\s+.*$", re.IGNORECASE)
 _ARTICLES = frozenset("the a an our my their his her its your current new default primary main".split())
@@ -132,24 +150,30 @@ _ARTICLES = frozenset("the a an our my their his her its your current new defaul
 
 def decide(new: Statement, known: Sequence[Statement]) -> Decision:
     """The most telling relation of a new memory to the known ones; ties go to the newest known."""
+    return next(iter(relations(new, known)), NEW)
+
+
+def relations(new: Statement, known: Sequence[Statement]) -> list[Decision]:
+    """What a new memory is to each known one that it is not simply new to, the most telling first."""
     found = [decision for each in known if (decision := _compared(new, each)).action is not Action.NEW]
     rank = {Action.DUPLICATE: 0, Action.UPDATE: 1, Action.CONFLICT: 2}
     newest = sorted(known, key=lambda each: each.observed_at, reverse=True)
     order = {each.memory_id: place for place, each in enumerate(newest)}
-    return min(found, key=lambda d: (rank[d.action], order[d.memory_id or ""]), default=NEW)
+    return sorted(found, key=lambda d: (rank[d.action], order[d.memory_id or ""]))
 
 
 def _compared(new: Statement, old: Statement) -> Decision:
+    new, old = (replace(each, text=" ".join(each.text.split())) for each in (new, old))
     if (new.memory_type, new.subject_id) != (old.memory_type, old.subject_id):
         return NEW
     if old.session_id is not None and old.session_id != new.session_id:
         return NEW  # what was said in another conversation is not on the table
-    if _words(new.text) == _words(old.text):
+    if _plain(new.text) == _plain(old.text):
         same = Decision(Action.DUPLICATE, old.memory_id, "the same words")
         return same if new.session_id == old.session_id else NEW
     if new.memory_type not in LASTING or any(map(_LABEL.match, (new.text, old.text))):
         return NEW
-    if not (is_fact(new.text) and is_fact(old.text)):
+    if not (is_fact(new.text) and is_fact(old.text)) or max(len(new.text), len(old.text)) > LONGEST:
         return NEW
     differs = _denial(new.text, old.text) or _slot(new.text, old.text)
     if differs is None:
@@ -157,6 +181,10 @@ def _compared(new: Statement, old: Statement) -> Decision:
     reason, replaces = differs
     if not replaces:
         return Decision(Action.CONFLICT, old.memory_id, reason)
+    if new.session_id != old.session_id:
+        return Decision(Action.CONFLICT, old.memory_id, f"{reason}, but in one conversation only")
+    if not new.may_replace:
+        return Decision(Action.CONFLICT, old.memory_id, f"{reason}, but not said by the user")
     if list(TrustTier).index(TrustTier(new.trust_tier)) > list(TrustTier).index(TrustTier(old.trust_tier)):
         return Decision(Action.CONFLICT, old.memory_id, f"{reason}, but from a less trusted source")
     if new.observed_at < old.observed_at - AT_ONCE:
@@ -164,14 +192,19 @@ def _compared(new: Statement, old: Statement) -> Decision:
     return Decision(Action.UPDATE, old.memory_id, reason)
 
 
-def _words(text: str) -> list[str]:
-    return [word.casefold().replace("’", "'") for word in _WORDS.findall(text)]
+def _plain(text: str) -> str:
+    """The text without what says nothing: blanks, an end mark, capitals of plain words. "-18" stays apart from "18",
+    "C++" from "C", and a path keeps its capitals.
+    """
+    words = unicodedata.normalize("NFKC", text).replace("’", "'").split()
+    folded = (word.casefold() if word.strip(".,;:!?\"'()。，；：！？").isalpha() else word for word in words)
+    return " ".join(folded).rstrip(".!。！ ")
 
 
 def _denial(new: str, old: str) -> tuple[str, bool] | None:
     """One says what the other denies: news where it says that it no longer holds, else a contradiction."""
     mine, theirs = (_plain_frame(text) for text in (new, old))
-    if mine is None or theirs is None or _bag(mine[0]) != _bag(theirs[0]) or not mine[0]:
+    if mine is None or theirs is None or _order(mine[0]) != _order(theirs[0]) or not mine[0]:
         return None
     if ("not" in mine[1].split()) == ("not" in theirs[1].split()):
         return None
@@ -188,7 +221,8 @@ def decision_keys(text: str) -> tuple[str, ...]:
     """Words for the search text by which statements meet: what it is about, and all its words but denial. Two
     statements of which neither is simply new to the other have one of them in common.
     """
-    if not is_fact(text) or _LABEL.match(text):
+    text = " ".join(text.split())  # the rules below would try every blank of a long run
+    if len(text) > LONGEST or not is_fact(text) or _LABEL.match(text):
         return ()
     keys = [_key("b", said)] if (said := _undenied(text)) else []
     if (parts := _parts(text)) is not None and parts[0]:
@@ -213,8 +247,9 @@ def _undenied(text: str) -> frozenset[str]:
     return frozenset(tokens(text)) - _ARTICLES - STOP_WORDS  # "likes" becomes one by its stem
 
 
-def _bag(said: str) -> frozenset[str]:
-    return frozenset(token for token in tokens(said.replace("#", " ")) if token not in _ARTICLES)
+def _order(said: str) -> list[str]:
+    """The words that tell who does what to whom."""
+    return [token for token in tokens(said.replace("#", " ")) if token not in _ARTICLES]
 
 
 def _slot(new: str, old: str) -> tuple[str, bool] | None:
@@ -225,7 +260,7 @@ def _slot(new: str, old: str) -> tuple[str, bool] | None:
     about, kind, said = mine
     if not about or about != theirs[0] or (kind != theirs[1] and "change" not in (kind, theirs[1])):
         return None
-    if _IS_PAST.search(new) and not _IS_PAST.search(old):  # tells what was so before
+    if _IS_PAST.search(new):  # tells what was so before
         return None
     there, here = value(theirs[2]), value(said)
     if here is None or there is None or here.said == there.said:
@@ -234,7 +269,11 @@ def _slot(new: str, old: str) -> tuple[str, bool] | None:
         return None
     if not comparable(here, there, any_kind=bool(about & _OF_ALL_SORTS)):
         return None
-    return "another value of the same attribute", True
+    is_change = _NEWS.search(new) is not None or _TO.search(new) is not None
+    may_be_several = (
+        kind in _SEVERAL or bool(about & _RELATIONS) or _CHINESE_RELATIONS.search(new) is not None
+    )
+    return "another value of the same attribute", is_change or not may_be_several
 
 
 def _parts(text: str) -> tuple[frozenset[str], str, str] | None:

@@ -36,6 +36,8 @@ class Draft:
     author_id: str | None = None
     extra_metadata: dict[str, Any] | None = None
     source_event_ids: list[str] = field(default_factory=list)
+    may_replace: bool = True
+    """Whether it may end what is known: what somebody else than the user said may not."""
 
 
 def draft(

@@ -105,7 +105,7 @@ _URL = re.compile(r"https?://[^\s<>\"'）)]+", re.IGNORECASE)
 _EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b", re.ASCII)
 _CODE = re.compile(r"\b(?:CVE-\d{4}-\d{4,7}|[A-Z][A-Z0-9]{1,9}-\d{1,7})\b|(?<![\w&])#\d{2,8}\b")
 _HOST = re.compile(
-    r"\b(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|app|cn|local|internal))(?::\d{2,5})?\b",
+    r"\b(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[a-z0-9-]{1,63}\.){1,8}(?:com|org|net|io|dev|app|cn|local|internal))(?::\d{2,5})?\b",
     re.ASCII,
 )
 _PATH = re.compile(r"(?<![\w/.:])(?:~|\.{1,2})?/(?:[\w.-]+/)*[\w.-]{2,}|\b[A-Z]:\\[\w\\.-]+", re.ASCII)

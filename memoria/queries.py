@@ -34,6 +34,8 @@ def checked_metadata_filter(wanted: Mapping[str, Any]) -> dict[str, str | int | 
             )
         if not isinstance(value, str | int | float | bool):
             raise Invalid(f"{prefix} value of '{key}' must be a string, number or boolean")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise Invalid(f"{prefix} value of '{key}' must fit into 64 bits")
         if isinstance(value, str):
             checked_text(value, f"extra_metadata_filter value of '{key}'")
         if len(json.dumps(value, ensure_ascii=False).encode()) > METADATA_VALUE_BYTES:

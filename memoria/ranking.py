@@ -397,7 +397,7 @@ def _cut(
     bar = np.full(len(order), weights.gap, dtype=np.float64)
     is_fact = corpus.is_fact[order]
     bar[is_fact] += strictness * (weights.gap_fact - weights.gap)
-    if named.max() > 0.9:  # somebody carries the names of the query; these do not
+    if named[order].max(initial=0.0) > 0.9:  # somebody carries the names of the query; these do not
         stricter = weights.gap + strictness * (weights.gap_unnamed - weights.gap)
         bar[is_fact & (named[order] < 0.5)] = stricter
     best = scores[order].max(initial=0.0)

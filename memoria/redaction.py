@@ -156,18 +156,25 @@ _NAMES = (
     r"pass(?:word|wd|phrase|code)|pwd|secret(?:[_ -]?(?:access[_ -]?)?key)?|api[_ -]?key|access[_ -]?key"
     r"|(?:access|auth|refresh|api|session|private)[_ -]?token|client[_ -]?secret|private[_ -]?key|credentials?"
 )
+
+
+def _ascii(pattern: str, flags: int = 0) -> "re.Pattern[str]":
+    """A pattern for which Chinese characters are no part of a word: nobody writes blanks around a token there."""
+    return re.compile(pattern, flags | re.ASCII)
+
+
 _RULES = (
     _Rule(
         "private_key",
         Action.BLOCK,
-        re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"),
+        _ascii(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"),
         needs="-----BEGIN",
     ),
-    _Rule("aws_key", Action.BLOCK, re.compile(r"\b(?:AKIA|ABIA|ACCA|ASIA)[A-Z0-9]{16}\b"), is_long=True),
+    _Rule("aws_key", Action.BLOCK, _ascii(r"\b(?:AKIA|ABIA|ACCA|ASIA)[A-Z0-9]{16}\b"), is_long=True),
     _Rule(
         "api_token",
         Action.BLOCK,
-        re.compile(
+        _ascii(
             r"\b(?:gh[oprsu]_[A-Za-z0-9]{30,}|github_pat_\w{22,}|glpat-[\w-]{20,}|xox[abeoprs]-[\w-]{10,}"
             r"|xapp-\d-[\w-]{10,}|AIza[\w-]{35}|ya29\.[\w-]{20,}|[spr]k_(?:live|test)_[A-Za-z0-9]{16,}|SG\.[\w-]{16,}"
             r"\.[\w-]{16,}|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{40,}|dop_v1_[a-f0-9]{64}|hf_[A-Za-z0-9]{30,}"
@@ -182,14 +189,14 @@ _RULES = (
     _Rule(
         "api_token",
         Action.BLOCK,
-        re.compile(r"\bsk-[\w-]{20,}"),
+        _ascii(r"\bsk-[\w-]{20,}"),
         lambda m: _is_random(m.group()[3:]),
         needs="sk-",
     ),
     _Rule(
         "api_token",
         Action.BLOCK,
-        re.compile(
+        _ascii(
             r"\b(?:hf_[A-Za-z]{34}|GOCSPX-[\w-]{20,}|dckr_pat_[\w-]{20,}|gsk_[A-Za-z0-9]{40,}|ATATT3x[\w=-]{40,}"
             r"|figd_[\w-]{30,}|whsec_[A-Za-z0-9+/]{24,}|secret_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{40,}"
             r"|pplx-[A-Za-z0-9]{40,}|r8_[A-Za-z0-9]{36,}|hvs\.[\w-]{24,}|glsa_\w{30,}|sbp_[0-9a-f]{40}"
@@ -199,17 +206,17 @@ _RULES = (
         lambda m: _entropy(m.group()) >= 3.0,
         is_long=True,
     ),
-    _Rule("jwt", Action.BLOCK, re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"), needs="eyJ"),
+    _Rule("jwt", Action.BLOCK, _ascii(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"), needs="eyJ"),
     _Rule(
         "bearer_token",
         Action.BLOCK,
-        re.compile(r"\bbearer\s+(?P<value>[\w.~+/=-]{12,})", re.IGNORECASE),
+        _ascii(r"\bbearer\s+(?P<value>[\w.~+/=-]{12,})", re.IGNORECASE),
         lambda m: _is_random(m["value"]),
     ),
     _Rule(
         "connection_string",
         Action.BLOCK,
-        re.compile(
+        _ascii(
             r"\b[a-z][a-z0-9+.-]{1,30}://[^\s:/@]{0,80}:(?P<value>[^\s@/]{3,200})@[\w.\[-]", re.IGNORECASE
         ),
         _has_password,
@@ -218,7 +225,7 @@ _RULES = (
     _Rule(
         "password_assign",
         Action.BLOCK,
-        re.compile(
+        _ascii(
             rf"(?:\b|_)(?=[acprs])(?:{_NAMES})[\"'`]?(?:\s+(?:for|of|to|on)(?:\s+[\w.-]+){{1,4}}?)?"
             r"(?P<sign>\s*(?::=|[:：=])\s*"
             r"|\s+(?:(?:is|was|are|has been)\s+)?(?:is|was|are|(?:set|changed|reset)\s+to)\s+)"
@@ -231,7 +238,7 @@ _RULES = (
     _Rule(
         "named_secret",
         Action.BLOCK,
-        re.compile(
+        _ascii(
             r"(?:\b|_)(?:key|token|secret|credential|AccountKey|signature)\w*\b[^\n]{0,20}?"
             r"(?P<value>(?<![\w/+])[A-Za-z0-9+/_-]{32,}={0,2}(?![\w/+]))",
             re.IGNORECASE,
@@ -243,7 +250,7 @@ _RULES = (
     _Rule(
         "named_secret",
         Action.BLOCK,
-        re.compile(
+        _ascii(
             r"(?:\b|_)(?:(?:api|access|secret|private|license|account)[_ -]?key|token|secret)[\"'`]?"
             r"(?:\s*[:：=]\s*|\s+(?:is\s+)?)[\"'`]?(?P<value>[A-Za-z0-9]{32,})\b",
             re.IGNORECASE,
@@ -255,7 +262,7 @@ _RULES = (
     _Rule(
         "email",
         Action.MASK,
-        re.compile(
+        _ascii(
             r"(?<![\w.+-])(?!git@)[A-Za-z0-9_%+](?:[\w.%+-]{0,62}[\w%+-])?@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b"
             r"(?!:[\w~])"
         ),
@@ -264,34 +271,34 @@ _RULES = (
     _Rule(
         "iban",
         Action.MASK,
-        re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"),
+        _ascii(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"),
         _is_iban,
         needs_figure=True,
     ),
     _Rule(
         "national_id",
         Action.MASK,
-        re.compile(r"(?<![\w.-])[1-9]\d{16}[\dXx](?![\w.-])"),
+        _ascii(r"(?<![\w.-])[1-9]\d{16}[\dXx](?![\w.-])"),
         _is_national_id,
         needs_figure=True,
     ),
     _Rule(
         "credit_card",
         Action.MASK,
-        re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])"),
+        _ascii(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])"),
         _is_card,
         needs_figure=True,
     ),
     _Rule(
         "ssn",
         Action.MASK,
-        re.compile(r"(?<![\w.-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"),
+        _ascii(r"(?<![\w.-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"),
         needs_figure=True,
     ),
     _Rule(
         "phone",
         Action.MASK,
-        re.compile(
+        _ascii(
             r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}"
             r"|\(?[2-9]\d{2}\)?[ .-][2-9]\d{2}[.-]\d{4}|\([2-9]\d{2}\) ?[2-9]\d{2}[ -]\d{4}|1[3-9]\d{9}"
             r"|1[3-9]\d[ -]\d{4}[ -]\d{4})(?![\w-]|\.\d)"

@@ -109,14 +109,16 @@ def _time(text: str, *, at: bool) -> str:
 
 
 def _kind(head: str) -> str:
-    """ "" for what cannot take another's place."""
+    """What kind of value it is; empty for what cannot take another's place."""
+    if not head.split():
+        return ""
     if (number := _NUMBER.match(head)) is not None and not _CODE.match(head.split()[0]):
         return f"number {_measure(number['sign'] or '', number['unit'])}"
     if re.match(r"[$€£¥~≈]?\d[\d.,]*[A-Za-z%]{1,3}\b", head):
         return f"number {_measure('', re.sub(r'^[^A-Za-z%]+', '', head))}"
     if _ARTICLE.match(head):
         return "description"
-    head = _DEFINITE.sub("", head)
+    head = _DEFINITE.sub("", head).strip() or head
     if _CJK.match(head):
         return "chinese" if len(head) <= _LONGEST_CHINESE else ""
     if _CODE.match(head.split()[0]):

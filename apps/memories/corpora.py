@@ -188,6 +188,7 @@ def _derived(view: View, model: str, dim: int) -> Corpus:
     if not view.is_main:
         gone.update(view.overlay().values_list("memory_id", flat=True))
     segment = Segment(_columns([rows.filter(is_active=True) for rows in own], model), dim)
+    gone.update(segment.memory_ids)  # what came between the two readings would stand in both
     # Rows that main holds inactive now, or no longer at all, are dead in main's mask already; those it still holds
     # alive but changed after the view's moment are in `gone`.
     return main.changed(gone, segment)
@@ -196,12 +197,14 @@ def _derived(view: View, model: str, dim: int) -> Corpus:
 def _refresh(entry: _Entry, view: View, clock: Clock, model: str, dim: int) -> None:
     """Take over what changed since the entry's marks."""
     assert entry.corpus is not None
+    corpus, changed_rows = entry.corpus, entry.changed_rows  # a reading that fails leaves the entry as it is
     marks, since = _marks(clock), entry.marks
     changed = _changed_ids(view, since)
-    if len(entry.corpus.segments) > SEGMENTS:  # read the small ones anew as one
-        small = entry.corpus.segments[1:]
+    changed_rows += len(changed)
+    if len(corpus.segments) > SEGMENTS:  # read the small ones anew as one
+        small = corpus.segments[1:]
         changed |= {memory_id for segment in small for memory_id in segment.memory_ids}
-        entry.corpus = Corpus(entry.corpus.segments[:1], entry.corpus.alive[:1])
+        corpus = Corpus(corpus.segments[:1], corpus.alive[:1])
     if changed:
         ids = sorted(changed)
         rows = [
@@ -210,9 +213,8 @@ def _refresh(entry: _Entry, view: View, clock: Clock, model: str, dim: int) -> N
             for source in view.sources()
         ]
         segment = Segment(_columns(rows, model), dim)
-        entry.corpus = entry.corpus.changed(ids, segment)
-        entry.changed_rows += len(ids)
-    entry.marks = marks
+        corpus = corpus.changed(ids, segment)
+    entry.corpus, entry.changed_rows, entry.marks = corpus, changed_rows, marks
 
 
 def _changed_ids(view: View, since: Marks) -> set[str]:

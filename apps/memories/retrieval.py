@@ -32,6 +32,9 @@ from memoria.temporal import Intent, intent
 from memoria.tokens import search_terms
 from memoria.types import TrustTier
 
+# Characters of a question that count; the rules that read it look at every place.
+LONGEST_QUERY = 4_000
+
 log = structlog.get_logger(__name__)
 
 
@@ -81,6 +84,7 @@ def memories_retrieve(
     them in its order; one that fails leaves them as they are, and the explanation says so too.
     """
     clock = _Stopwatch()
+    query = " ".join(query.split())[:LONGEST_QUERY]
     point = focus(query)
     vector, degraded = query_vector(query=point, embedder=embedder)
     clock.lap("embedding")

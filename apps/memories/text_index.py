@@ -79,6 +79,16 @@ def _ranked(rows: QuerySet[Any], terms: Sequence[str]) -> QuerySet[Any]:
     )
 
 
+def holding_any(rows: QuerySet[Any], words: Sequence[str]) -> QuerySet[Any]:
+    """Those of the rows that have any of the words."""
+    table = rows.model._meta.db_table
+    if user_connection().vendor == "sqlite":
+        held = f"{table}.id IN (SELECT rowid FROM {table}_text WHERE {table}_text MATCH %s)"
+        return rows.extra(where=[held], params=[" OR ".join(f'"{word}"' for word in words)])  # noqa: S610
+    held = f"MATCH ({table}.search_text) AGAINST (%s IN BOOLEAN MODE)"
+    return rows.extra(where=[held], params=[" ".join(words)])  # noqa: S610  the table is our own
+
+
 def ids_holding_any(rows: QuerySet[Any], words: Sequence[str], limit: int) -> list[int]:
     """Keys of rows of the table, newest first, that have any of the words; not narrowed to the given rows."""
     table = rows.model._meta.db_table

@@ -29,7 +29,7 @@ UPDATES = [
     ("The user likes mornings", "The user no longer likes mornings"),
     ("The harbour office opens at nine", "The harbour office opens at eight"),
     ("Standup is at 10:15", "Standup is at 9:45"),
-    ("Billing runs on the blue cluster", "Billing runs on the green cluster"),
+    ("Billing runs on the blue cluster", "Billing now runs on the green cluster"),
     ("Project status: green", "Project status: delayed until May"),
     ("The trip costs 500 dollars", "The trip costs 700 euros"),
     ("The budget is 10k", "The budget has been increased to 15k"),
@@ -37,7 +37,6 @@ UPDATES = [
     ("Max connections = 100", "Max connections = 250"),
     ("API key rotation: every 30 days", "API key rotation: every 90 days"),
     ("The house has 3 rooms", "The house has 4 rooms"),
-    ("Service X runs in eu-west-1", "Service X runs in us-east-1"),
     ("The user lives in Berlin", "The user lives in Munich since May"),
     ("用户住在北京", "用户住在上海"),
     ("用户住在北京", "用户搬到上海"),
@@ -48,6 +47,10 @@ UPDATES = [
     ("用户喜欢咖啡", "用户不再喜欢咖啡"),
 ]
 CONFLICTS = [
+    ("Service X runs in eu-west-1", "Service X runs in us-east-1"),
+    ("The app runs on Linux", "The app runs on Windows"),
+    ("My daughter is called Anna", "My daughter is called Berta"),
+    ("客户位于北京", "客户位于上海"),
     ("The user likes mornings", "The user does not like mornings"),
     ("Deploys are allowed on Fridays", "Deploys are not allowed on Fridays"),
     ("The cache is enabled", "The cache is not enabled"),
@@ -82,6 +85,13 @@ APART = [
     ("Alpha costs 10 euros", "Beta costs 12 euros"),
     ("Is the deadline March 3?", "The deadline is March 10"),
     ("user: my deadline is March 3", "user: my deadline is March 10"),
+    ("Freezer set point is 18 degrees", "Freezer set point is -18 degrees!!"),
+    ("Bob reports to Ann", "Ann no longer reports to Bob"),
+    ("Tom likes Jerry", "Jerry no longer likes Tom"),
+    ("不错的餐厅", "错的餐厅"),
+    ("Ann is a doctor", "Ann is not only a doctor"),
+    ("The timeout was 30 seconds", "The timeout was 60 seconds"),
+    ("行为5", "行为6"),
     ("The meeting is on Monday", "The meeting is in room 4"),
     ("The price is high", "The price is $5"),
     ("Anna's phone is 555-1234 at home", "Anna's phone is 555-9876 at work"),
@@ -109,6 +119,7 @@ APART = [
     ("The lead is Ann", "The lead was Bob"),
     ("The owner is Tim", "The owner is unknown"),
     ("Note: 3 eggs", "Note: 5 eggs"),
+    ("The port of the gateway is 8080", "The port of the gateway is ,for prod"),
     ("数据库是MySQL", "数据库是公司最大的"),
     ("用户喜欢茶", "用户喜欢咖啡"),
     ("用户会说德语", "用户会说法语"),
@@ -151,10 +162,29 @@ def test_a_lower_tier_an_earlier_time_or_another_session_never_replaces(old, new
         decide(statement(new, days=-5), [statement(old, memory_id="old", days=0)]).action is Action.CONFLICT
     )
     assert against(old, new, session_id="s2", known={"session_id": "s1"}).action is Action.NEW
-    assert against(old, new, session_id="s2").action is Action.UPDATE
+    assert against(old, new, session_id="s2").action is Action.CONFLICT
+    assert against(old, new, session_id="s2", known={"session_id": "s2"}).action is Action.UPDATE
     assert against(old, new, subject_id="maria").action is Action.NEW
     for kind in ("episodic", "working", "tool_result"):
         assert against(old, new, memory_type=kind, known={"memory_type": kind}).action is Action.NEW
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("The user's favourite language is C", "The user's favourite language is C++"),
+        ("Mia's grade is A", "Mia's grade is A-"),
+        ("The fee is $5", "The fee is €5"),
+        ("Alert when load > 5", "Alert when load < 5"),
+        ("Use x == y in the check", "Use x != y in the check"),
+        ("温度是5度", "温度是-5度"),
+        ("The path is /Data", "The path is /data"),
+        ("The cron schedule is 0 5 * * *", "The cron schedule is 0 * 5 * *"),
+        ("The mood is 😀", "The mood is 😡"),
+    ],
+)
+def test_signs_tell_apart(old, new):
+    assert against(old, new).action is not Action.DUPLICATE
 
 
 def test_the_same_words_are_the_same_memory():

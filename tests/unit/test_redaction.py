@@ -46,6 +46,7 @@ FRAMES = (
     "Use {} for the deploy.",
     "the value in .env is {} since Monday",
     "部署时用 {} 这个值",
+    "用{}部署",
     '{{"config": "{}"}}',
 )
 TOKENS = {

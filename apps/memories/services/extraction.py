@@ -1,5 +1,6 @@
 """What a language model reads out of texts: memories of a conversation, insights of a cluster, entities."""
 
+import math
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,6 +17,7 @@ from apps.memories.view import MAIN, View
 from memoria.drafts import Draft, draft
 from memoria.entities import CONCEPT, NAME_LENGTH, Found, LinkSource
 from memoria.errors import Invalid, Unavailable
+from memoria.naming import is_encodable
 from memoria.ports import Embedder
 from memoria.types import MemoryType, TrustTier
 
@@ -80,7 +82,8 @@ def conversation_extract(
     noted = model.answer_list(system=MEMORIES_PROMPT, user="\n".join(spoken)[-CHARACTERS:], shape=_Noted)
 
     def made(place: int, one: _Noted) -> Draft:
-        confidence = DEFAULT_CONFIDENCE if one.confidence is None else min(max(one.confidence, 0.0), 1.0)
+        given = one.confidence
+        confidence = DEFAULT_CONFIDENCE if given is None or math.isnan(given) else min(max(given, 0.0), 1.0)
         return draft(
             content=one.content.strip(),
             now=now,
@@ -175,7 +178,7 @@ def entities_extract(
 
 
 def _is_name(name: str) -> bool:
-    return 0 < len(name.strip()) <= NAME_LENGTH and "\0" not in name
+    return 0 < len(name.strip()) <= NAME_LENGTH and "\0" not in name and is_encodable(name)
 
 
 def _found(thing: _Thing) -> Found:

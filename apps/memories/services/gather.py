@@ -1,7 +1,7 @@
 """Remembering in bulk: lines of a conversation, candidates of an agent. One bad item stops no other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -87,7 +87,7 @@ def conversation_observe(
                 session_id=session_id,
                 subject_id=subject_id,
             )
-            drafts.append((place, one))
+            drafts.append((place, replace(one, may_replace=line.role == "user")))
         except Invalid as error:
             items.append(Item.rejected(place, str(error)))
     return texts_remember(

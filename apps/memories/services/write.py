@@ -16,17 +16,18 @@ from apps.memories.records import MemoryRecord, record
 from apps.memories.services.entities import link_by_rules
 from apps.memories.services.stats import stat_add
 from apps.memories.services.vectors import vectors_for
-from apps.memories.text_index import ids_holding_any
+from apps.memories.text_index import holding_any, ids_holding_any
 from apps.memories.view import MAIN, View
 from apps.tenancy import sql
 from apps.tenancy.scope import current_alias, current_route
-from memoria.decisions import Action, Decision, Statement, decide, telling_keys
+from memoria.decisions import NEW, Action, Decision, Statement, relations, telling_keys
 from memoria.digest import content_hash
 from memoria.drafts import Draft, cleaned
 from memoria.errors import Blocked
 from memoria.naming import memory_ids, owner_mark
 from memoria.ports import Embedder
 from memoria.search_text import search_text
+from memoria.types import TrustTier
 
 # Memories that a new one is compared with, at most.
 CANDIDATES = 50
@@ -111,6 +112,7 @@ def _statement(memory_id: str, said: Draft | Memory) -> Statement:
         said.observed_at,
         said.session_id,
         said.subject_id,
+        getattr(said, "may_replace", True),
     )
 
 
@@ -137,7 +139,8 @@ class _Writer:
             return self._repeat(known, draft, Decision(Action.DUPLICATE, known.memory_id, "the same text"))
         statement = _statement(memory_id, draft)
         candidates = self._candidates(statement)
-        decision = decide(statement, [_statement(row.memory_id, row) for row in candidates.values()])
+        found = relations(statement, [_statement(row.memory_id, row) for row in candidates.values()])
+        decision = found[0] if found else NEW
         if decision.action is Action.DUPLICATE:
             return self._repeat(candidates[decision.memory_id or ""], draft, decision)
         row = Memory(
@@ -162,18 +165,23 @@ class _Writer:
         reason = self._reason
         if decision.action is Action.UPDATE:
             reason += ":supersede"
-            self._supersede(candidates[decision.memory_id or ""], row, decision.reason)
-        elif decision.action is Action.CONFLICT and decision.memory_id is not None:
+        for each in found:
+            self._relate(row, candidates[each.memory_id or ""], each)
+        self._entries.append(Entry("inject", memory_id, {"type": draft.memory_type}, reason))
+        return Written(record(row), decision)
+
+    def _relate(self, row: Any, old: Any, decision: Decision) -> None:
+        if decision.action is Action.UPDATE:
+            self._supersede(old, row, decision.reason)
+        elif decision.action is Action.CONFLICT:
             self._conflicts.append(
                 Relation(
-                    memory_id=memory_id,
-                    other_id=decision.memory_id,
+                    memory_id=row.memory_id,
+                    other_id=old.memory_id,
                     reason=decision.reason,
                     created_at=self._commit.now,
                 )
             )
-        self._entries.append(Entry("inject", memory_id, {"type": draft.memory_type}, reason))
-        return Written(record(row), decision)
 
     def _candidates(self, statement: Statement) -> dict[str, Any]:
         """Active memories that share a decision key with the new one, among them those of this very batch."""
@@ -183,9 +191,16 @@ class _Writer:
         wanted = Filters(memory_types=(statement.memory_type,), subject_id=statement.subject_id)
         found: dict[str, Any] = {}
         for source in self._commit.view.sources():
-            if ids := ids_holding_any(source, keys, CANDIDATES):  # nearly always none
-                for row in wanted.apply(source).filter(id__in=ids):
-                    found.setdefault(row.memory_id, row)
+            ids = ids_holding_any(source, keys, CANDIDATES)
+            if not ids:  # nearly always
+                continue
+            rows = wanted.apply(source).filter(subject_id=statement.subject_id)
+            if len(ids) < CANDIDATES:
+                rows = rows.filter(id__in=ids)
+            else:  # of other subjects, types or times most of them
+                rows = holding_any(rows, keys).order_by("-id")[:CANDIDATES]
+            for row in rows:
+                found.setdefault(row.memory_id, row)
         found |= {
             row.memory_id: row for row in self._new.values() if set(keys) & set(row.search_text.split())
         }
@@ -206,6 +221,8 @@ class _Writer:
         stat_add(
             memory_id=known.memory_id, counter="repeat_count", moment="last_repeated_at", now=self._commit.now
         )
+        if list(TrustTier).index(draft.trust_tier) < list(TrustTier).index(TrustTier(known.trust_tier)):
+            self._confirm(known, draft)
         if draft.extra_metadata is not None and (draft.extra_metadata or None) != (
             known.extra_metadata or None
         ):
@@ -221,6 +238,26 @@ class _Writer:
             reason = f"{self._reason}:dedup_metadata_refresh"
             self._entries.append(Entry("update_metadata", known.memory_id, payload, reason))
         return Written(record(known), decision)
+
+    def _confirm(self, known: Any, draft: Draft) -> None:
+        """Somebody better trusted says it too: it is trusted as much from now on, and ends what it is news of."""
+        values = {
+            "trust_tier": draft.trust_tier,
+            "initial_confidence": max(draft.initial_confidence, known.initial_confidence),
+            "observed_at": max(draft.observed_at, known.observed_at),
+        }
+        if not known._state.adding:
+            self._commit.change([Change(known, {**values, "updated_at": self._commit.now})])
+        for name, value in values.items():
+            setattr(known, name, value)
+        self._entries.append(
+            Entry("confirm", known.memory_id, {"trust_tier": draft.trust_tier}, f"{self._reason}:confirmed")
+        )
+        statement = _statement(known.memory_id, known)
+        others = {i: row for i, row in self._candidates(statement).items() if i != known.memory_id}
+        for each in relations(statement, [_statement(row.memory_id, row) for row in others.values()]):
+            if each.action is Action.UPDATE:
+                self._supersede(others[each.memory_id or ""], known, each.reason)
 
     def finish(self) -> None:
         self._commit.insert(list(self._new.values()))

@@ -120,7 +120,13 @@ class LinkView(UserView):
     def post(self, request: Request) -> Response:
         body = read_body(request, LinkBody)
         told = {
-            each.memory_id: [(entity.name, entity.type) for entity in each.entities] for each in body.entities
+            memory_id: [
+                (entity.name, entity.type)
+                for each in body.entities
+                if each.memory_id == memory_id
+                for entity in each.entities
+            ]
+            for memory_id in dict.fromkeys(each.memory_id for each in body.entities)
         }
         linked = link_as_told(told=told, actor_id=self.caller.user_id, now=timezone.now())
         return Response(LinkAnswer(linked.created, linked.reused, linked.created))
