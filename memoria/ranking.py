@@ -92,6 +92,8 @@ class Question:
     window: Window | None = None
     order: str | None = None
     asked: Asked | None = None
+    is_of_time_alone: bool = False
+    """Asks what was at a time, and for nothing else: whatever was then answers."""
 
 
 @dataclass(slots=True)
@@ -141,6 +143,8 @@ def rank(
     allowed = allowed & corpus.mask
     if top_k < 1 or not allowed.any():
         return Ranked([], {})
+    if question.is_of_time_alone and (question.window is not None or question.order is not None):
+        return _by_time(corpus, question, allowed, top_k)
     channels = _channels(corpus, question, allowed, weights, lap)
     evidence: Scores = sum(channels.values(), np.zeros(len(corpus)))
     candidates = int(np.count_nonzero(evidence[allowed] > 0))
@@ -323,14 +327,39 @@ def _multipliers(corpus: Corpus, question: Question, weights: Weights) -> dict[s
         same, free = corpus.of_session(question.session_id), corpus.of_session(None)
         factors["session"] = np.where(same, 1 + weights.session, np.where(free, 1 + weights.session / 4, 1.0))
     if question.window is not None:
-        start, end = question.window
-        inside = np.ones(len(corpus), dtype=np.bool_)
-        if start is not None:
-            inside &= corpus.observed >= start
-        if end is not None:
-            inside &= corpus.observed < end
-        factors["time"] = np.where(inside, 1.0, 1 - weights.time)
+        factors["time"] = np.where(_inside(corpus, question.window), 1.0, 1 - weights.time)
     return factors
+
+
+def _inside(corpus: Corpus, window: Window) -> Mask:
+    start, end = window
+    inside = np.ones(len(corpus), dtype=np.bool_)
+    if start is not None:
+        inside &= corpus.observed >= start
+    if end is not None:
+        inside &= corpus.observed < end
+    return inside
+
+
+def _by_time(corpus: Corpus, question: Question, allowed: Mask, top_k: int) -> Ranked:
+    """What was observed in the window: from its open end on, or the latest first; the earliest where those are asked
+    for.
+    """
+    window = question.window or (None, None)
+    rows = np.flatnonzero(allowed & _inside(corpus, window))
+    is_early_first = question.order == "first" or (window[0] is not None and window[1] is None)
+    times = corpus.observed[rows]
+    order = rows[np.lexsort((rows, times if is_early_first else -times))]
+    hits = [
+        Hit(int(row), corpus.memory_id(int(row)), score, score, ranks={"time": place})
+        for place, row in enumerate(order[:top_k], 1)
+        for score in (1 - (place - 1) / max(len(order), 1),)
+    ]
+    dropped = {
+        "outside the time": int(np.count_nonzero(allowed)) - len(rows),
+        "beyond top_k": max(0, len(order) - top_k),
+    }
+    return Ranked(hits, {reason: count for reason, count in dropped.items() if count > 0})
 
 
 def _ordered(corpus: Corpus, order: str | None, scores: Scores, weights: Weights) -> Scores:

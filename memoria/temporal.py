@@ -80,6 +80,19 @@ _FIRST = re.compile(
 )
 
 
+# What is left of a question that asks for a time and for nothing else.
+_ANYTHING = frozenset(
+    "what which who whom where when how did do does done doing was were is are has have had been happen "
+    "happened happens happening thing things tell told say said talk talked discuss discussed meet met "
+    "see saw seen go went work worked write wrote note noted remember know learn learned about of on in "
+    "at the a an to for with and or i you we he she they my your our me us user s d ve anything something "
+    "everything everyone recently new all last any".split()
+)
+_CHINESE_ANYTHING = frozenset(
+    "我你您他她们了的吗呢吧啊什么么做过发生说聊谁见哪些事情有在都是得知道学到和跟告诉给用户最"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """`window` bounds when the wanted memories were observed (None: open); `event` is a phrase whose own time bounds
@@ -109,6 +122,20 @@ def intent(query: str, now: datetime) -> Intent:
         side: Literal["before", "after"] = "after" if match.group(1) in ("after", "since") else "before"
         return Intent(event=(side, match.group(2)), order=order)
     return Intent(order=order)
+
+
+def asks_for_time_alone(query: str) -> bool:
+    """Whether a query has a temporal intent and no word besides that would tell memories apart."""
+    text = query.lower()
+    for pattern in (_AGO, _PAST, _CHINESE_AGO, _NAMED, _ISO, _ENGLISH, _CHINESE, _LATEST, _FIRST):
+        text = pattern.sub(" ", text)
+    for word in _CHINESE_NAMED:
+        text = text.replace(word, " ")
+    event = _EVENT.search(text)
+    text = f"{text[: event.start()]} {text[event.end() :]}" if event is not None else text
+    text = _AFTER.sub(" ", _BEFORE.sub(" ", text))
+    words = re.findall(r"[a-z]+|[^\W\d_a-z]|\d+", text)
+    return all(word in _ANYTHING or word in _CHINESE_ANYTHING for word in words)
 
 
 def _turned(text: str, window: tuple[datetime, datetime]) -> tuple[datetime | None, datetime | None]:

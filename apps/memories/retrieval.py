@@ -28,7 +28,7 @@ from memoria.ports import Embedder, Reranker
 from memoria.ranking import DEFAULT, Feedback, Hit, Question, Weights, Window
 from memoria.reading import asked
 from memoria.signals import names
-from memoria.temporal import Intent, intent
+from memoria.temporal import Intent, asks_for_time_alone, intent
 from memoria.tokens import search_terms
 from memoria.types import TrustTier
 
@@ -106,6 +106,7 @@ def memories_retrieve(
         window=_window(wanted, corpus, allowed),
         order=wanted.order,
         asked=asked(query),
+        is_of_time_alone=wanted.is_any and asks_for_time_alone(query),
     )
     clock.lap("question")
     ranked = ranking.rank(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memoria.temporal import Intent, intent
+from memoria.temporal import Intent, asks_for_time_alone, intent
 
 NOW = datetime(2026, 5, 20, 15, 30, tzinfo=UTC)  # a Wednesday
 
@@ -41,6 +41,25 @@ def test_windows(query: str, window: tuple[datetime | None, datetime | None]) ->
 )
 def test_ends_of_time(query: str, order: str | None) -> None:
     assert intent(query, NOW).order == order
+
+
+@pytest.mark.parametrize(
+    ("query", "alone"),
+    [
+        ("What happened last week?", True),
+        ("What did I do yesterday?", True),
+        ("Who did I meet last year?", True),
+        ("上周我做了什么？", True),
+        ("昨天发生了什么？", True),
+        ("What is the latest thing I did?", True),
+        ("What happened before the launch?", True),
+        ("What did we decide on pricing last week?", False),
+        ("上周的发布出了什么问题？", False),
+        ("the latest budget", False),
+    ],
+)
+def test_whether_time_is_all_that_is_asked_for(query: str, alone: bool) -> None:
+    assert asks_for_time_alone(query) is alone
 
 
 def test_events() -> None:
