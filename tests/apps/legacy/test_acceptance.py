@@ -264,7 +264,9 @@ def test_after_the_cutover_nothing_is_done_twice(deployment: Deployment) -> None
         )
         writer.commit()
         writer.close()
-        assert "in service here" in deployment.migrate("cutover", "--yes", "--quiet-seconds", "0", code=3)
+        assert "a database here already" in deployment.migrate(
+            "cutover", "--yes", "--quiet-seconds", "0", code=3
+        )
         refused = deployment.migrate("copy", "--user", "ben", code=3)
         assert "user 'ben' has a database here already" in refused
         command = [

@@ -5,7 +5,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.legacy.made import Writer, make_legacy
 from apps.legacy.services.planning import plan_make
-from apps.legacy.source import open_source
+from apps.legacy.source import grants_reading, open_source
 from apps.tenancy.servers.base import UserServer
 
 
@@ -62,3 +62,23 @@ def test_it_is_told_which_grants_let_make_databases():
         "GRANT ALL PRIVILEGES ON `memoria`.* TO `m`@`%`",
     ]
     assert [_grants_creation(grant) for grant in (*enough, *lacking)] == [True] * 4 + [False] * 3
+
+
+def test_grants_that_let_read_everything_are_told():
+    enough = [
+        "GRANT ALL PRIVILEGES ON *.* TO `m`@`%`",
+        "GRANT SELECT ON `old`.* TO `m`@`%`",
+        r"GRANT SELECT, LOCK TABLES ON `o\_%`.* TO `m`@`%`",
+        "GRANT SELECT ON `ol_`.* TO `m`@`%`",
+        "GRANT `reader`@`%` TO `m`@`%`",
+    ]
+    lacking = [
+        "GRANT USAGE ON *.* TO `m`@`%`",
+        "GRANT SELECT ON `old`.`mem_memories` TO `m`@`%`",
+        "GRANT SELECT ON `other`.* TO `m`@`%`",
+        "GRANT INSERT ON `old`.* TO `m`@`%`",
+        r"GRANT SELECT ON `ol\_`.* TO `m`@`%`",
+    ]
+    assert [grants_reading(grant, "o_ld" if r"o\_" in grant else "old") for grant in (*enough, *lacking)] == [
+        True
+    ] * 5 + [False] * 5
