@@ -17,6 +17,8 @@ from memoria.errors import Unavailable
 log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.1
+# Of bytes: 64 embeddings of 4,096 numbers each are about 6 MB of JSON.
+LONGEST_ANSWER = 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,10 @@ class Endpoints:
         for attempt in itertools.count():
             endpoint = self._ring[(start + attempt) % len(self._ring)]
             remaining = deadline - time.monotonic()
-            problem = self._try(endpoint, path, body, max(remaining, 0.05))
+            waiting = max(
+                len(self._ring) - attempt, 1
+            )  # one that hangs leaves the others of this round their share
+            problem = self._try(endpoint, path, body, max(remaining / waiting, 0.05))
             if not isinstance(problem, str):
                 return problem[0]
             log.warning("an endpoint failed", what=self._what, problem=problem, attempt=attempt + 1)
@@ -75,10 +80,10 @@ class Endpoints:
         headers = {"Content-Type": "application/json"}
         if endpoint.api_key:
             headers["Authorization"] = f"Bearer {endpoint.api_key}"
+        url, until = f"{endpoint.url.rstrip('/')}/{path}", time.monotonic() + timeout
         try:
-            answer = self._client.post(
-                f"{endpoint.url.rstrip('/')}/{path}", content=body, headers=headers, timeout=timeout
-            )
+            with self._client.stream("POST", url, content=body, headers=headers, timeout=timeout) as answer:
+                content = _read(answer, until)
         except httpx.HTTPError as error:
             return type(error).__name__
         if answer.status_code == 429 or answer.status_code >= 500:
@@ -88,6 +93,18 @@ class Endpoints:
                 f"{self._what}: the endpoint refused with HTTP {answer.status_code}", retry_after=60
             )
         try:
-            return (msgspec.json.decode(answer.content),)
+            return (msgspec.json.decode(content),)
         except msgspec.DecodeError:
             return "an answer that is not JSON"
+
+
+def _read(answer: httpx.Response, until: float) -> bytes:
+    """The whole answer. The client's own timeout is for each piece: many small ones would take for ever."""
+    content = bytearray()
+    for piece in answer.iter_bytes():
+        content += piece
+        if time.monotonic() > until:
+            raise httpx.ReadTimeout("the answer takes too long")
+        if len(content) > LONGEST_ANSWER:
+            raise httpx.ReadError("the answer is too long")
+    return bytes(content)

@@ -50,7 +50,8 @@ class HttpEmbedder:
             raise Unavailable(
                 "Embedding error: the endpoint's answer has no usable embeddings", retry_after=60
             ) from None
-        if len(vectors) != len(texts) or vectors.ndim != 2 or not np.isfinite(vectors).all():
+        is_usable = vectors.ndim == 2 and np.isfinite(vectors).all() and vectors.any(axis=1).all()
+        if len(vectors) != len(texts) or not is_usable:
             raise Unavailable(
                 "Embedding error: the endpoint's answer does not match the request", retry_after=60
             )
