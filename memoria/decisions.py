@@ -143,6 +143,8 @@ _TO = re.compile(
     r"|改为|改成|变为|变成|换成|升级|迁移到|搬到",
     re.IGNORECASE,
 )
+# Who speaks is known; whom "she" meant is not.
+_OURSELVES = re.compile(r"i|we|我们?|咱们", re.IGNORECASE)
 _IS_PAST = re.compile(r"\b(?:was|were)\b(?! \w+ed\b)|原来是|以前是|曾经是|之前是", re.IGNORECASE)
 _QUALIFIED = re.compile(r"\s+(?:of|for|at|in|on)\s+.*$", re.IGNORECASE)
 _ARTICLES = frozenset("the a an our my their his her its your current new default primary main".split())
@@ -285,6 +287,8 @@ def _parts(text: str) -> tuple[frozenset[str], str, str] | None:
     before, after = text[: match.start()], text[match.end() :]
     verb = (match["verb"] or match["chinese"] or match["sign"] or "").lower().strip()
     subject = frozenset(token for token in tokens(_NEWS.sub(" ", before)) if token not in _ARTICLES)
+    if not subject and (own := _OURSELVES.fullmatch(_NEWS.sub(" ", before).strip())) is not None:
+        subject = frozenset((own.group().lower(),))
     after = _NEWS.sub(" ", after).strip()
     kind = next((name for name, pattern in _SAME_PREDICATE if re.search(pattern, verb)), "")
     if not kind:

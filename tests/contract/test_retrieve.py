@@ -436,3 +436,12 @@ def test_an_exact_old_answer_beats_a_fresh_unrelated_note(ada):
     assert contents(find(ada, "when does the wiki backup run?"))[:1] == [
         "The backup of the wiki runs on Sundays at noon"
     ]
+
+
+def test_metadata_filters_hold_before_anything_is_ranked(ada):
+    for number in range(30):
+        ada.store(f"The valve of pump {number} is open", extra_metadata={"site": "north", "n": number})
+    found = find(ada, "Which valve is open?", extra_metadata_filter={"n": 17, "site": "north"})
+    assert [item["content"] for item in found] == ["The valve of pump 17 is open"]
+    ask = {"query": "Which valve is open?", "extra_metadata_filter": {"n": [17]}}
+    assert ada.http.post("/v1/memories/search", json=ask).status_code == 422

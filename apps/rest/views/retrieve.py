@@ -20,6 +20,7 @@ from apps.rest.shapes import EXAMPLE_MEMORY, MemoryObject, memory_object
 from memoria.drafts import checked_subject, checked_type
 from memoria.errors import Invalid
 from memoria.feedback import DEFAULT_PARAMS
+from memoria.queries import checked_metadata_filter
 from memoria.ranking import DEFAULT, Hit
 
 USUAL_DECAY_HOURS = DEFAULT_PARAMS.temporal_decay_hours
@@ -37,6 +38,8 @@ class RetrieveBody(Body):
     branch: str | None = None
     at: str | None = None
     """A snapshot's name or an RFC 3339 time: answer from what was known then."""
+    extra_metadata_filter: dict[str, Any] | None = None
+    """Only memories whose metadata have these texts, numbers or booleans; as for structured queries."""
     explain: bool | str = "none"
     """none, basic (or true), verbose, analyze, in any case of letters; anything else is none."""
 
@@ -81,9 +84,9 @@ class Explain(msgspec.Struct, omit_defaults=True):
     graph_ms: float
     total_ms: float
     degraded: str | None = None
+    """Why vectors were not used."""
     not_reranked: str | None = None
     """Why the configured reranker's opinion is missing."""
-    """Why vectors were not used."""
     candidate_scores: list[CandidateScore] | None = None
     dropped: dict[str, int] | None = None
     timings: dict[str, float] | None = None
@@ -152,7 +155,9 @@ class SearchView(UserView):
 def _answer(view: UserView, body: RetrieveBody) -> Response:
     now, params = timezone.now(), params_get()
     retrieval = memories_retrieve(
-        filters=session_filters(body),
+        filters=replace(
+            session_filters(body), metadata=checked_metadata_filter(body.extra_metadata_filter or {})
+        ),
         view=view.view_of(branch=body.branch, at=body.at),
         query=body.query,
         top_k=min(max(body.top_k, 1), 100),
