@@ -305,6 +305,11 @@ class Corpus:
     def has_vector(self) -> Mask:
         return self._joined(lambda s: s.has_vector)
 
+    @cached_property
+    def embedded(self) -> int:
+        """Rows alive that have a vector."""
+        return int(np.count_nonzero(self.has_vector & self.mask))
+
     def means_with(self, query: Floats) -> Floats:
         """Mean cosine of every row's passages with a unit vector; 0 where a row has no vector."""
         parts = [

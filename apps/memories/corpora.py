@@ -56,6 +56,9 @@ class Marks:
     embedding_id: int
     link_id: int
 
+    def same_vectors(self, other: "Marks") -> bool:
+        return (self.embedding_id, self.link_id) == (other.embedding_id, other.link_id)
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -112,10 +115,13 @@ def corpus_of(view: View, *, model: str, dim: int) -> Corpus:
     entry = cache.entry((route.server, route.alias, route.epoch, model, dim, view))
     with entry.lock:
         clock = Clock.objects.get(pk=1)
-        if entry.corpus is not None and (entry.marks.seq == clock.seq or view.at is not None):
+        if entry.corpus is not None and entry.marks.seq == clock.seq:
             return entry.corpus
+        if entry.corpus is not None and view.at is not None and _marks(clock).same_vectors(entry.marks):
+            return entry.corpus  # the past does not change, but for vectors and links that came later
         if (
             entry.corpus is None
+            or view.at is not None
             or entry.marks.seq < clock.horizon
             or _is_worn(entry.corpus, entry.changed_rows)
         ):
@@ -218,6 +224,7 @@ def _refresh(entry: _Entry, view: View, clock: Clock, model: str, dim: int) -> N
 
 
 def _changed_ids(view: View, since: Marks) -> set[str]:
+    inherited: list[QuerySet[Any]] = []
     if view.is_main:
         born: QuerySet[Any] = Memory.objects.filter(born__gt=since.seq)
         died = Revision.objects.filter(branch_id=MAIN_BRANCH, died__gt=since.seq)
@@ -227,7 +234,10 @@ def _changed_ids(view: View, since: Marks) -> set[str]:
         born, died = own.filter(born__gt=since.seq), own.filter(died__gt=since.seq, born__lte=since.seq)
         died = died.exclude(died=OPEN)
         embedded = own.filter(embedding_id__gt=since.embedding_id)
-    found = {i for rows in (born, died, embedded) for i in rows.values_list("memory_id", flat=True)}
+        inherited = [rows.filter(embedding_id__gt=since.embedding_id) for rows in view.inherited()]
+    found = {
+        i for rows in (born, died, embedded, *inherited) for i in rows.values_list("memory_id", flat=True)
+    }
     return found | memories_linked_after(since.link_id)
 
 

@@ -49,6 +49,8 @@ class Explanation:
     """How a retrieval went. Times in milliseconds."""
 
     degraded: str | None = None
+    not_embedded: str | None = None
+    """How many memories could not be compared by meaning, where some could not."""
     not_reranked: str | None = None
     """Why the reranker's opinion is missing."""
     hits: list[Hit] = field(default_factory=list)
@@ -132,6 +134,7 @@ def memories_retrieve(
         clock.lap("reranker")
     explanation = Explanation(
         degraded=degraded,
+        not_embedded=_not_embedded(corpus) if vector is not None else None,
         not_reranked=not_reranked,
         hits=ranked.hits,
         dropped=ranked.dropped,
@@ -140,6 +143,12 @@ def memories_retrieve(
         corpus_size=corpus.size,
     )
     return Retrieval(found, explanation)
+
+
+def _not_embedded(corpus: Corpus) -> str | None:
+    if corpus.embedded == corpus.size:
+        return None
+    return f"{corpus.size - corpus.embedded} of {corpus.size} memories have no vector of this model yet"
 
 
 def _reranked(

@@ -84,7 +84,7 @@ class Explain(msgspec.Struct, omit_defaults=True):
     graph_ms: float
     total_ms: float
     degraded: str | None = None
-    """Why vectors were not used."""
+    """Why vectors were not used, or not for all memories."""
     not_reranked: str | None = None
     """Why the configured reranker's opinion is missing."""
     candidate_scores: list[CandidateScore] | None = None
@@ -198,7 +198,7 @@ def _explain(level: str, retrieval: Retrieval) -> Explain:
         fulltext_ms=explanation.timings.get("lexical", 0.0),
         graph_ms=round(sum(explanation.timings.get(name, 0.0) for name in ("entity", "links")), 2),
         total_ms=round(total, 2),
-        degraded=explanation.degraded,
+        degraded=explanation.degraded or explanation.not_embedded,
         not_reranked=explanation.not_reranked,
     )
     if level in ("verbose", "analyze"):

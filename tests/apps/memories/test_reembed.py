@@ -7,15 +7,17 @@ from django.utils import timezone
 from apps.jobs import coalesce
 from apps.memories import corpora
 from apps.memories.embedding.hashed import HashedEmbedder
-from apps.memories.models import Embedding, Memory, Revision
+from apps.memories.models import Clock, Embedding, Memory, Revision
 from apps.memories.retrieval import memories_retrieve
 from apps.memories.services.correct import memory_correct
 from apps.memories.services.reembed import reembed
 from apps.memories.services.write import memories_write
-from apps.memories.view import MAIN
+from apps.memories.view import MAIN, View
 from apps.tenancy.models import UserDatabase
 from apps.tenancy.scope import user_database
 from apps.tenancy.selectors import users_embedded_otherwise
+from apps.versioning.selectors import branch_view
+from apps.versioning.services.branches import branch_create
 from memoria.drafts import draft
 from memoria.errors import Unavailable
 
@@ -104,3 +106,25 @@ def test_one_users_vectors_are_nobody_elses(ada, ben):
     with user_database(ben):
         assert not Embedding.objects.exists()
         assert not np.any(dense(SMALL, "The kettle is blue"))
+
+
+def test_branches_and_the_past_get_their_vectors_too(in_adas_database):
+    store(Down(SMALL), "The whale is blue", "The tea is hot")
+    branch_create(name="exp", actor_id="ada", now=timezone.now())
+    past = Clock.objects.get(pk=1).seq
+    store(Down(SMALL), "The wolf is grey")
+    views = (MAIN, branch_view(name="exp"), View(at=past))
+
+    def asked(view):
+        retrieval = memories_retrieve(
+            view=view, query="blue whale", top_k=1, embedder=SMALL, now=timezone.now()
+        )
+        return retrieval.explanation
+
+    for view in views:
+        assert asked(view).hits[0].channels["dense"] == 0
+        assert "have no vector" in asked(view).not_embedded
+    reembed(embedder=SMALL, now=timezone.now())
+    for view in views:  # in the very process that had read them before
+        assert asked(view).hits[0].channels["dense"] > 0.5
+        assert asked(view).not_embedded is None
