@@ -18,7 +18,8 @@ from memoria.errors import Unavailable
 T = TypeVar("T")
 
 CONCURRENT_CALLS = 8
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*|\s*```\s*\Z")
+_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
+_OPENING = re.compile(r"[\[{]")
 
 
 class _Message(msgspec.Struct):
@@ -54,7 +55,8 @@ class LanguageModel:
         """
         found = self._answer(system, user)
         if isinstance(found, dict):
-            found = next((value for value in found.values() if isinstance(value, list)), None)
+            lists = [value for value in found.values() if isinstance(value, list)]
+            found = next(filter(None, lists), lists[0] if lists else None)
         if not isinstance(found, list):
             raise Unavailable("LLM returned invalid JSON: not an array", retry_after=5)
         kept: list[T] = []
@@ -70,9 +72,21 @@ class LanguageModel:
         answer = self._endpoints.post("chat/completions", payload)
         try:
             text = msgspec.convert(answer, _Answer).choices[0].message.content
-            return json.loads(_FENCE.sub("", text))
+            return first_json(text)
         except (msgspec.ValidationError, IndexError, ValueError, RecursionError):
             raise Unavailable("LLM returned invalid JSON", retry_after=5) from None
+
+
+def first_json(text: str) -> Any:
+    """The first JSON array or object in an answer: models like to say something around it, and to think aloud before.
+    Raises ValueError where there is none.
+    """
+    said = _THOUGHT.sub("", text)
+    decoder = json.JSONDecoder()
+    for match in _OPENING.finditer(said):
+        with suppress(ValueError):
+            return decoder.raw_decode(said, match.start())[0]
+    raise ValueError("no JSON")
 
 
 @cache

@@ -121,7 +121,10 @@ def insights_write(
     drafts: list[tuple[int, Draft]] = []
     failure: Unavailable | None = None
     answered = False
+    until = time.monotonic() + settings.MEMORIA_LLM_TIMEOUT_SECONDS
     for memories in clusters:
+        if (answered or failure is not None) and time.monotonic() > until:
+            break  # the next run takes up where this one had no time
         notes = "\n".join(f"- {memory.content}" for memory in memories)
         try:
             found = model.answer_list(system=INSIGHTS_PROMPT, user=notes[:CHARACTERS], shape=_Noted)
