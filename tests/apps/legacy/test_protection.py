@@ -159,7 +159,7 @@ def test_tables_of_other_collations_are_joined(deployment: Deployment) -> None:
     general = "CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
     deployment.write(
         f"ALTER TABLE mem_memories_stats {general}",
-        "ALTER TABLE mem_tool_usage MODIFY user_id VARCHAR(64) CHARACTER SET utf16 COLLATE utf16_bin",
+        "ALTER TABLE mem_edit_log MODIFY user_id VARCHAR(64) CHARACTER SET utf16 NOT NULL",
     )
     deployment.cutover()
 
