@@ -59,7 +59,6 @@ LONGEST = 1_000
 LASTING = frozenset({MemoryType.SEMANTIC, MemoryType.PROFILE, MemoryType.PROCEDURAL})
 
 _LABEL = re.compile(r"^\s*(?:user|assistant|system|human|ai|bot|agent|tool)\s*[:：]", re.IGNORECASE)
-_WORDS = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?|[^\W_]+")
 _NO_LONGER = re.compile(
     r"\b(?:no longer|not .{0,20}any ?more|stopped|anymore)\b|不再|已经不|已不", re.IGNORECASE
 )

@@ -78,12 +78,14 @@ def memories_retrieve(
     weights: Weights = DEFAULT,
     feedback: Feedback = lambda _: {},
     reranker: Reranker | None = None,
+    by_time: bool = True,
 ) -> Retrieval:
     """The memories that answer a query, best first; filters hold before anything is ranked.
 
     `session_id` lifts memories of that session a little; to exclude others put it into the filters. An embedder that
     fails leaves lexical and entity search, and the explanation says so. A `reranker` reads the best ones and puts
-    them in its order; one that fails leaves them as they are, and the explanation says so too.
+    them in its order; one that fails leaves them as they are, and the explanation says so too. Without `by_time` a
+    question that names a time and nothing else is ranked like any other: what merely was then is not meant.
     """
     clock = _Stopwatch()
     query = " ".join(query.split())[:LONGEST_QUERY]
@@ -97,6 +99,9 @@ def memories_retrieve(
     corpus = corpus_for(view, model=model, dim=dim, terms=terms, filters=filters)
     clock.lap("corpus")
     wanted = intent(query, now)
+    is_of_time_alone = by_time and wanted.is_any and asks_for_time_alone(query)
+    if is_of_time_alone:
+        reranker = None  # it would put what is in the order of time into another one
     allowed = _allowed(corpus, filters, view)
     question = Question(
         now=now.timestamp(),
@@ -108,7 +113,7 @@ def memories_retrieve(
         window=_window(wanted, corpus, allowed),
         order=wanted.order,
         asked=asked(query),
-        is_of_time_alone=wanted.is_any and asks_for_time_alone(query),
+        is_of_time_alone=is_of_time_alone,
     )
     clock.lap("question")
     ranked = ranking.rank(

@@ -234,3 +234,10 @@ def test_a_query_refuses_bad_input(ada):
         assert answer.status_code == 422
         assert text in answer.json()["detail"]
     assert ada.contents() == [TEA]
+
+
+def test_a_time_alone_names_nothing_to_correct(ada):
+    ada.store("The lamp in the hall is broken")
+    body = {"query": "today", "new_content": "something else"}
+    assert ada.http.post("/v1/memories/correct", json=body).status_code == 404
+    assert ada.contents() == ["The lamp in the hall is broken"]

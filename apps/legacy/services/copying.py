@@ -405,8 +405,8 @@ class _Copy:
             for thing in every
         }
         links = MemoryEntityLink.objects.filter(source__in=tuple(told))
-        names = dict(Entity.objects.values_list("pk", "name"))
-        rows = links.values_list("pk", "memory_id", "entity_id")
+        named = Entity.objects.filter(pk__in=links.values("entity_id")).values_list("pk", "name")
+        names, rows = dict(named), links.values_list("pk", "memory_id", "entity_id")
         gone = [(pk, memory_id) for pk, memory_id, entity in rows if (memory_id, names[entity]) not in wanted]
         for part in parts(gone):
             links.filter(pk__in=[pk for pk, _ in part]).delete()

@@ -321,6 +321,7 @@ class CorrectByQueryView(UserView):
             query=body.query,
             top_k=1,
             embedder=embedder(),
+            by_time=False,
             now=now,
             filters=filters,
             session_id=body.session_id,
