@@ -26,7 +26,8 @@ from rich.text import Text
 from apps.legacy.detect import INSTRUCTIONS, is_legacy_control_database
 from apps.legacy.models import MigratedUser, Migration, Phase
 from apps.legacy.services import by_workers, running
-from apps.legacy.services.cutover import activate, control_rows_copy, deactivate
+from apps.legacy.services.control_rows import control_rows_copy
+from apps.legacy.services.cutover import activate, deactivate
 from apps.legacy.services.digests import source_digests
 from apps.legacy.services.ledger import leased, refuse_running
 from apps.legacy.services.planning import Plan, plan_make

@@ -1,0 +1,106 @@
+"""Main's memories with their vectors and the links that the rules find in their texts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from apps.graph.models import MemoryEntityLink
+from apps.graph.services import memories_link
+from apps.legacy import mapping
+from apps.legacy.services.copying.history import born
+from apps.legacy.services.copying.run import Run, keys
+from apps.legacy.source import Row, parts
+from apps.memories.models import Embedding, Memory, MemoryColumns
+from apps.tenancy import sql
+from apps.tenancy.scope import user_atomic
+from memoria.entities import LinkSource, entities
+from memoria.search_text import search_text
+
+# What makes two memories the same row; digests stand for all text.
+COMPARED = ("digest", "born", "embedding_id", "observed_at", "created_at", "updated_at")
+Made = list[tuple[Memory, Any]]
+"""Memories with their old vectors."""
+
+
+def memories_copy(run: Run, branches: list[Row]) -> None:
+    """Make main hold what the old main does."""
+    seen: set[str] = set()
+    is_new = not sql.query("SELECT 1 FROM mem_memories LIMIT 1")
+    forks: list[datetime] = [mapping.made_at(branch) for branch in branches]
+    for batch in run.rows("mem_memories"):
+        made = made_of(batch)
+        for memory, _ in made:
+            memory.born = born(memory.created_at, forks)
+        seen.update(memory.memory_id for memory, _ in made)
+        run.retried(partial(_write, run, made, is_new=is_new))
+    if is_new:
+        return
+    gone = [i for i in keys(Memory.objects.all(), "memory_id") if i not in seen]
+    for part in parts(gone):
+        with user_atomic():
+            Memory.objects.filter(memory_id__in=part).delete()
+            MemoryEntityLink.objects.filter(memory_id__in=part).delete()
+    run.result.removed += len(gone)
+
+
+def made_of(batch: list[Row]) -> Made:
+    return [(mapping.memory(row), row.get("embedding")) for row in batch]
+
+
+def _write(run: Run, made: Made, *, is_new: bool) -> None:
+    with user_atomic():
+        vectors_attach(run, made)
+        rows = [memory for memory, _ in made]
+        if not is_new:
+            there = {
+                row[0]: row[1:]
+                for row in Memory.objects.filter(memory_id__in=[r.memory_id for r in rows]).values_list(
+                    "memory_id", *COMPARED
+                )
+            }
+            rows = [r for r in rows if there.get(r.memory_id) != tuple(getattr(r, c) for c in COMPARED)]
+            changed = [r.memory_id for r in rows if r.memory_id in there]
+            Memory.objects.filter(memory_id__in=changed).delete()
+            MemoryEntityLink.objects.filter(memory_id__in=changed).delete()
+        insert(run, rows)
+        run.result.written += len(rows)
+
+
+def insert(run: Run, rows: Sequence[MemoryColumns]) -> None:
+    """Write rows that are new here, with what is derived from their texts."""
+    for row in rows:
+        row.search_text = search_text(row.content)
+    sql.insert(rows)
+    found = {row.memory_id: entities(row.content) for row in rows}
+    memories_link(found=found, source=LinkSource.RULES, now=run.now)
+
+
+def vectors_attach(run: Run, made: Made) -> None:
+    """Give the rows their vectors, one Embedding for rows with the same text and vector."""
+    if run.vectors is None:
+        return
+    wanted: dict[tuple[str, bytes], list[Any]] = {}
+    for memory, raw in made:
+        unit = mapping.vector(raw)
+        if unit is not None and len(unit) == run.vectors.dim:
+            key = (memory.content_hash, unit.astype(np.float16).tobytes())
+            wanted.setdefault(key, []).append(memory)
+    hashes = sorted({text_hash for text_hash, _ in wanted})
+    known: dict[tuple[str, bytes], int] = {}
+    for part in parts(hashes):
+        rows = Embedding.objects.filter(content_hash__in=part, model=run.vectors.model)
+        known |= {(r[0], bytes(r[1])): r[2] for r in rows.values_list("content_hash", "vector", "id")}
+    fresh = [key for key in wanted if key not in known]
+    if fresh:
+        rows = [
+            Embedding(content_hash=h, model=run.vectors.model, dim=run.vectors.dim, vector=v)
+            for h, v in fresh
+        ]
+        sql.insert_numbered(rows)
+        known |= {key: row.pk for key, row in zip(fresh, rows, strict=True)}
+    for key, memories in wanted.items():
+        for memory in memories:
+            memory.embedding_id = known[key]

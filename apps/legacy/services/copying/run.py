@@ -1,0 +1,86 @@
+"""What every part of copying one user works with: where rows come from, and what is told of them."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import OperationalError
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from apps.legacy.source import Row, Source, user_rows
+
+ATTEMPTS = 4
+
+
+@dataclass
+class Copied:
+    """What copying one user did."""
+
+    user_id: str
+    read: int = 0
+    written: int = 0
+    is_unchanged: bool = False
+    """Nothing was read: the old rows are those of the last copy."""
+    removed: int = 0
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Which vectors are taken over: those of this width, as those of this model. None: none."""
+
+    model: str
+    dim: int
+
+
+class Run:
+    """One user's copying, while their database is open."""
+
+    def __init__(
+        self,
+        source: Source,
+        tables: dict[str, list[str]],
+        user_id: str,
+        vectors: Vectors | None,
+        result: Copied,
+        tick: Callable[[int], None],
+    ) -> None:
+        self.source, self.tables, self.user_id = source, tables, user_id
+        self.vectors, self.result, self._tick = vectors, result, tick
+        self.now = timezone.now()
+
+    def rows(self, table: str) -> Iterator[list[Row]]:
+        """The user's rows of an old table, a batch at a time."""
+        for batch in user_rows(self.source, self.tables, table, self.user_id):
+            yield self.counted(batch)
+
+    def counted(self, batch: list[Row]) -> list[Row]:
+        """The batch, once it is counted as read."""
+        self.result.read += len(batch)
+        self._tick(len(batch))
+        return batch
+
+    def retried(self, write: Callable[[], None]) -> None:
+        """A deadlock or a lost connection costs a batch, not the user."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return write()
+            except OperationalError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(0.2 * 2**attempt)
+        return None
+
+
+def keys(rows: QuerySet[Any], key: str, size: int = 10_000) -> Iterator[Any]:
+    """The keys of these rows in order, a page at a time: a user may have more rows than memory, and drivers hold a
+    whole result."""
+    rows = rows.order_by(key)
+    page = list(rows.values_list(key, flat=True)[:size])
+    while page:
+        yield from page
+        page = list(rows.filter(**{f"{key}__gt": page[-1]}).values_list(key, flat=True)[:size])

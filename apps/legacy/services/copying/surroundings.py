@@ -1,0 +1,81 @@
+"""What surrounds a user's memories: log, feedback, weights, checked-out branch, statistics and old snapshots."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from django.db.models import Model
+
+from apps.feedback.models import Feedback, RetrievalParams
+from apps.legacy import mapping
+from apps.legacy.services.copying.run import Run, keys
+from apps.legacy.source import Row, log_count, log_rows, parts, stats_rows
+from apps.memories.models import EditLog, Memory, MemoryStats
+from apps.tenancy import sql
+from apps.tenancy.scope import user_atomic
+from apps.versioning.models import Snapshot, UserState
+
+
+def surroundings_copy(run: Run) -> None:
+    """Make these tables hold what the old ones do."""
+    _replace(run, EditLog, (mapping.edit(row, run.user_id) for row in _log(run)))
+    _replace(run, Feedback, (mapping.feedback(r) for b in run.rows("mem_retrieval_feedback") for r in b))
+    weights = (mapping.params(r) for b in run.rows("mem_user_retrieval_params") for r in b)
+    _replace(run, RetrievalParams, weights)
+    _replace(run, UserState, (mapping.state(r) for b in run.rows("mem_user_state") for r in b))
+    only_on_branches = sql.query(
+        "SELECT DISTINCT r.memory_id FROM mem_revisions r LEFT JOIN mem_memories m ON m.memory_id = r.memory_id"
+        " WHERE m.memory_id IS NULL"
+    )
+    ids = chain(keys(Memory.objects.all(), "memory_id"), (i for (i,) in only_on_branches))
+    stats = stats_rows(run.source, run.tables, ids)
+    _replace(run, MemoryStats, (mapping.stats(r) for b in stats for r in run.counted(b)))
+    _snapshots(run)
+
+
+def _replace(run: Run, model: type[Model], rows: Iterator[Any]) -> None:
+    """Make a table hold these rows: by key, only what differs is written."""
+    key = model._meta.pk.attname  # type: ignore[union-attr]
+    seen: set[Any] = set()
+    manager: Any = model._default_manager
+    for part in parts(rows):
+        seen.update(getattr(row, key) for row in part)
+        run.retried(partial(_write, model, part))
+    for part in parts(pk for pk in keys(manager.all(), "pk") if pk not in seen):
+        manager.filter(pk__in=part).delete()
+
+
+def _write(model: type[Model], rows: list[Any]) -> None:
+    names = [f.attname for f in model._meta.concrete_fields]
+    manager: Any = model._default_manager
+    with user_atomic():
+        there = {row.pk: row for row in manager.filter(pk__in=[row.pk for row in rows])}
+        fresh = [
+            row
+            for row in {row.pk: row for row in rows}.values()
+            if row.pk not in there or any(getattr(row, n) != getattr(there[row.pk], n) for n in names)
+        ]
+        manager.filter(pk__in=[row.pk for row in fresh]).delete()
+        sql.insert(fresh)
+
+
+def _log(run: Run) -> Iterator[Row]:
+    count = 0
+    for batch in log_rows(run.source, run.tables, run.user_id):
+        count += len(batch)
+        yield from run.counted(batch)
+    if (doubled := log_count(run.source, run.tables, run.user_id) - count) > 0:
+        run.result.warnings.append(f"{doubled} log entries were written twice; the earlier ones were taken")
+
+
+def _snapshots(run: Run) -> None:
+    """Those of the old engine are its own: the ones that are gone are kept as names, the live ones are listed."""
+    rows = [row for batch in run.rows("mem_snapshots") for row in batch]
+    live = [row for row in rows if row.get("status") == "active"]
+    if live:
+        names = ", ".join(str(row["name"]) for row in live)
+        run.result.warnings.append(f"snapshots that cannot be read outside the old server: {names}")
+    with user_atomic():
+        Snapshot.objects.all().delete()
+        sql.insert([mapping.snapshot(row, run.user_id) for row in rows])
