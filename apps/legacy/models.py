@@ -45,6 +45,8 @@ class MigratedUser(models.Model):
     """Of the target when it was last verified."""
     content_digest = models.CharField(max_length=64, blank=True, default="")
     """The same without what changes by itself while somebody is served: another one means that it was written to."""
+    sealed = models.JSONField(default=dict)
+    """Count and sums of each table of the target as the last copy left it, until the user is in service."""
     rows = models.BigIntegerField(default=0)
     attempts = models.IntegerField(default=0)
     last_error = models.TextField(blank=True, default="")

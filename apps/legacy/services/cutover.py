@@ -44,7 +44,7 @@ def _move(
             rows = MigratedUser.objects.filter(pk__in=part, migration=migration, phase=phases[0])
             ready = list(rows.select_for_update().values_list("pk", flat=True))
             rows.filter(pk__in=ready).update(
-                phase=phases[1], source_digest="", target_digest="", updated_at=now
+                phase=phases[1], source_digest="", target_digest="", sealed={}, updated_at=now
             )
             moved += UserDatabase.objects.filter(pk__in=ready, status=states[0]).update(
                 status=states[1], epoch=F("epoch") + 1, updated_at=now

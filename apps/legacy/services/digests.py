@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +54,7 @@ def source_digests(*, source: Source, tables: dict[str, list[str]]) -> dict[str,
         add(table, known, source.name(table), "user_id", owner)
         if with_stats:
             add(f"{STATS} {table}", stats, joined(table), "m.user_id", owner)
-    return {
-        user: hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest() for user, found in parts.items()
-    }
+    return {user: _hash(sorted(found)) for user, found in parts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,8 @@ class TargetDigest:
     everything: str
     content: str
     """Without vectors, counters and the clock, which change without anybody writing."""
+    tables: dict[str, str]
+    """Count and sums of each table."""
 
 
 def target_digest() -> TargetDigest:
@@ -73,7 +74,8 @@ def target_digest() -> TargetDigest:
         connection.ensure_connection()
         teach(connection.connection)
     row_sum = sqlite_sum if is_sqlite else mysql_sum
-    everything, content = [], []
+    tables: dict[str, str] = {}
+    content = []
     for model in sorted(
         (m for m in apps.get_models() if issubclass(m, UserModel)), key=lambda m: m._meta.db_table
     ):
@@ -84,9 +86,12 @@ def target_digest() -> TargetDigest:
         if vectors:
             sums.append(row_sum([sql.quoted(columns[0]), sql.quoted("embedding_id")]))
         count, *found = sql.query(f"SELECT COUNT(*), {', '.join(sums)} FROM {sql.quoted(table)}")[0]
-        everything.append(f"{table}:{count}:{':'.join(str(as_text(value)) for value in found)}")
+        tables[table] = f"{count}:{':'.join(str(as_text(value)) for value in found)}"
         if table not in _BY_ITSELF:
             content.append(f"{table}:{count}:{as_text(found[0])}")
-    return TargetDigest(
-        *(hashlib.sha256("\n".join(parts).encode()).hexdigest() for parts in (everything, content))
-    )
+    everything = [f"{table}:{sums}" for table, sums in tables.items()]
+    return TargetDigest(_hash(everything), _hash(content), tables)
+
+
+def _hash(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -85,12 +85,20 @@ def user_verified(job: Job, user_id: str, *, again: bool) -> Verified:
             f"{mismatch} (the old rows have changed since they were copied: copy again)"
             for mismatch in result.mismatches
         ]
-    row.filter(phase__in=(Phase.COPIED, Phase.VERIFIED)).update(
-        phase=Phase.COPIED if result.mismatches else Phase.VERIFIED,
-        target_digest="" if result.mismatches else result.target_digest,
-        content_digest="" if result.mismatches else result.content_digest,
-        updated_at=timezone.now(),
-    )
+    row = row.filter(phase__in=(Phase.COPIED, Phase.VERIFIED))
+    now = timezone.now()
+    if (
+        result.mismatches
+    ):  # the next copy must not take this user for unchanged, nor forget that they wrote here
+        row.update(phase=Phase.COPIED, source_digest="", target_digest="", updated_at=now)
+    else:
+        row.update(
+            phase=Phase.VERIFIED,
+            target_digest=result.target_digest,
+            content_digest=result.content_digest,
+            sealed=result.sealed,
+            updated_at=now,
+        )
     return result
 
 

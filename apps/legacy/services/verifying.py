@@ -1,53 +1,77 @@
 """Proof that a user's database holds what the old one does: counts and checksums that do not depend on order.
 
-Reads both sides with plain SQL and normalises values by itself; nothing of the copying is used, so that a mistake
-there shows here.
+Both sides are read with plain SQL, and nothing of the copying is used (see old_side). What is derived from texts is
+proven in three ways: what is cheap is derived again for every row; search texts and the links that rules find, which
+cost more than all the rest, for a sample; and every column of every table must be what the copy left there.
 """
 
 import hashlib
 import json
-import math
-import struct
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
-
-import msgspec
-import numpy as np
+from typing import Any, NamedTuple
 
 from apps.legacy.models import MigratedUser, Phase
 from apps.legacy.services.copying import Vectors
 from apps.legacy.services.digests import target_digest
-from apps.legacy.source import Row, Source, log_rows, stats_rows, user_rows
+from apps.legacy.services.old_side import COUNTS, TEXTS, Line, Links, OldSide, decoded, time
+from apps.legacy.source import Source
 from apps.memories.models import OPEN
-from apps.tenancy import sql
+from apps.tenancy import schema, sql
+from apps.tenancy.models import State
 from apps.tenancy.scope import user_database
 from apps.tenancy.selectors import registration_find, registration_route
-from memoria.digest import content_hash
+from memoria.digest import state_digest
+from memoria.entities import LINK_WEIGHTS, LinkSource, entities
+from memoria.search_text import search_text
 
-_TEXTS = (
-    "memory_id user_id author_id subject_id session_id memory_type content trust_tier superseded_by".split()
-)
-# What is kept under a name of its own where it is no word of ours, and what stands in its place.
-_WORDS = (
-    ("memory_type", "semantic working episodic profile tool_result procedural", "semantic"),
-    ("trust_tier", "T1 T2 T3 T4", "T3"),
-)
-_TIMES = ("observed_at", "created_at", "updated_at")
-_COLUMNS = ", ".join(
-    f"m.{name}"
-    for name in (
-        *_TEXTS,
-        "initial_confidence",
-        "is_active",
-        "source_event_ids",
-        "extra_metadata",
-        *_TIMES,
-        "content_hash",
-    )
-)
-_VECTORS = "LEFT JOIN mem_embeddings e ON e.id = m.embedding_id"
+MAIN = 1
+# One in so many memories, and at most so many of a user, have everything derived again.
+SAMPLED_ONE_IN, SAMPLED_AT_MOST = 16, 256
+
+
+class _New(NamedTuple):
+    """A row of memories here, with its vector."""
+
+    memory_id: str
+    user_id: str
+    author_id: str | None
+    subject_id: str | None
+    session_id: str | None
+    memory_type: str
+    content: str
+    trust_tier: str
+    superseded_by: str | None
+    initial_confidence: float
+    is_active: int
+    source_event_ids: Any
+    extra_metadata: Any
+    observed_at: Any
+    created_at: Any
+    updated_at: Any
+    content_hash: str
+    search_text: str
+    embedding_id: int | None
+    born: int
+    digest: int | None
+    vector_hash: str | None
+    vector_model: str | None
+    vector_dim: int | None
+    vector: bytes | None
+
+
+_WIDTH = len(_New._fields)
+_VERSIONED = _New._fields[: _New._fields.index("vector_hash")]
+
+
+def _columns(of: str, vector: str) -> str:
+    """The columns of _New for a table and its embedding, by their aliases."""
+    own = [f"{of}.{name}" for name in _VERSIONED]
+    return ", ".join(own + [f"{vector}.{name}" for name in ("content_hash", "model", "dim", "vector")])
+
+
+_MEMORIES = "SELECT m.id, {} FROM {} m LEFT JOIN mem_embeddings e ON e.id = m.embedding_id"
 
 
 @dataclass
@@ -76,28 +100,45 @@ class Verified:
     mismatches: list[str] = field(default_factory=list)
     target_digest: str = ""
     content_digest: str = ""
+    sealed: dict[str, str] = field(default_factory=dict)
+    """Count and sums of each table here."""
     is_unchanged: bool = False
     """Nothing was compared: neither side has changed since the last comparison."""
+    differs_by_use: list[str] = field(default_factory=list)
+    """The user is in service and has written here since: where that shows."""
 
 
 def user_verify(
     *, source: Source, tables: dict[str, list[str]], user_id: str, vectors: Vectors | None
 ) -> Verified:
-    """Compare everything of one user. Mismatches name the table."""
+    """Compare everything of one user. Mismatches name the table.
+
+    Of a user in service, what grows while reading (counters, vectors that were lacking) is left out, and where they
+    have written here since, the differences are no mismatches.
+    """
     result = Verified(user_id)
     found = registration_find(user_id=user_id)
     if found is None:
-        result.mismatches.append("the user has no database here")
+        result.mismatches.append("mem_user_registry: the user has no database here")
         return result
+    if found.schema_version != schema.schema_version():
+        result.mismatches.append("mem_user_registry: the database is that of another version: copy again")
+        return result
+    row = MigratedUser.objects.filter(pk=user_id).first()
+    is_serving = found.status == State.ACTIVE
     with user_database(registration_route(found)):
-        check = _Check(source, tables, user_id, vectors, result)
-        check.memories()
-        check.branches()
-        check.around()
-        check.names()
-        check.references()
-        found_here = target_digest()
-        result.target_digest, result.content_digest = found_here.everything, found_here.content
+        here = target_digest()
+        is_used = is_serving and row is not None and here.content != row.content_digest
+        old = OldSide(source, tables, user_id, vectors.dim if vectors else None)
+        check = _Check(old, vectors, result, is_serving=is_serving, is_used=is_used)
+        check.contents()
+        if is_used:
+            result.differs_by_use, result.mismatches = result.mismatches, []
+        else:
+            check.derived()
+            check.seal(row.sealed if row is not None and not is_serving else {}, here.tables)
+        result.target_digest, result.content_digest = here.everything, here.content
+        result.sealed = here.tables
     return result
 
 
@@ -113,264 +154,116 @@ def user_is_unchanged(*, user_id: str, source_digest: str) -> bool:
 
 class _Check:
     def __init__(
-        self,
-        source: Source,
-        tables: dict[str, list[str]],
-        user_id: str,
-        vectors: Vectors | None,
-        result: Verified,
+        self, old: OldSide, vectors: Vectors | None, result: Verified, *, is_serving: bool, is_used: bool
     ) -> None:
-        self.source, self.tables, self.user_id = source, tables, user_id
-        self.vectors, self.result = vectors, result
-        self.ids: set[str] = set()
+        self.old, self.vectors, self.result = old, vectors, result
+        self.is_serving, self.is_used = is_serving, is_used
+        self._told = Links()
+        self._wrong: Counter[tuple[str, str]] = Counter()
+        self._sampled: dict[str, set[str]] = {}
+        """What rules find in the texts of the memories that were chosen."""
 
-    def memories(self) -> None:
-        joined = f"SELECT m.id, {_COLUMNS}, e.vector FROM mem_memories m {_VECTORS} WHERE 1 = 1"
+    def contents(self) -> None:
+        """What the old database holds, table by table."""
+        old = self.old
+        self._compare("mem_memories", old.memories("mem_memories"), self._main())
+        self._branches()
+        for table, there, columns, key in (
+            ("mem_edit_log", old.edits(), _EDITS, "edit_id"),
+            (
+                "mem_retrieval_feedback",
+                old.feedback(),
+                "feedback_id memory_id signal context created_at",
+                "feedback_id",
+            ),
+            ("mem_user_retrieval_params", old.params(), _PARAMS, "id"),
+            ("mem_user_state", old.state(), "user_id active_branch updated_at", "user_id"),
+            ("mem_snapshots", old.snapshots(), _SNAPSHOTS, "id"),
+        ):
+            self._compare(table, there, _plain(table, columns, key))
+        if not self.is_serving:  # they count while somebody is served
+            columns = f"memory_id {' '.join(COUNTS)} last_accessed_at last_feedback_at repeat_count last_repeated_at"
+            self._compare(
+                "mem_memories_stats", old.stats(), _plain("mem_memories_stats", columns, "memory_id")
+            )
+        self._told = old.links()
+        told = "WHERE l.source IN ('manual', 'llm')"
         self._compare(
-            "mem_memories", self._old("mem_memories"), map(self._new_memory, _pages(joined, "m.id"))
+            "mem_memory_entity_links",
+            ([*key, source] for key, source in self._told.sources.items()),
+            (
+                list(row)
+                for row in _pages(
+                    "SELECT l.id, l.memory_id, e.name, l.source FROM mem_memory_entity_links l"
+                    f" JOIN mem_entities e ON e.id = l.entity_id {told}",
+                    "l.id",
+                )
+            ),
         )
+        self.result.mismatches += old.counted_otherwise()
 
-    def branches(self) -> None:
+    def _branches(self) -> None:
         """Each branch as its reader sees it: its own rows, and main's of its fork that it has not touched."""
-        live: dict[str, str] = {}
-        made: dict[str, tuple[Any, str]] = {}
-        for batch in user_rows(self.source, self.tables, "mem_branches", self.user_id):
-            for row in batch:
-                name = row["name"]
-                order = (_time(row.get("created_at")), str(row["id"]))
-                if (
-                    row.get("status") == "active"
-                    and name != "main"
-                    and (name not in made or order > made[name])
-                ):
-                    live[name], made[name] = row["table_name"], order
-        here = dict(
-            sql.query("SELECT live_name, id FROM mem_branches WHERE live_name IS NOT NULL AND id <> 1")
+        rows = _plain(
+            "mem_branches",
+            "user_id name live_name fork_seq previous_id status created_by created_at",
+            "id",
+            where=f"id <> {MAIN}",
         )
-        if set(here) != set(live):
-            self.result.mismatches.append(f"mem_branches: {sorted(live)} there, {sorted(here)} here")
-        for name in sorted(set(here) & set(live)):
+        self._compare("mem_branches", self.old.branches(), rows)
+        here = self._live_here()
+        for line in self.old.live:
+            if line.name not in here:
+                continue
             own = _pages(
-                f"SELECT m.id, {_COLUMNS}, e.vector FROM mem_revisions m {_VECTORS}"
+                f"{_MEMORIES.format(_columns('m', 'e'), 'mem_revisions')}"
                 " WHERE m.branch_id = %s AND m.died = %s AND m.absent = 0",
                 "m.id",
-                [here[name], OPEN],
+                [here[line.name], OPEN],
             )
             inherited = _pages(
-                f"SELECT m.id, {_COLUMNS}, e.vector FROM mem_memories m {_VECTORS}"
+                f"{_MEMORIES.format(_columns('m', 'e'), 'mem_memories')}"
                 " JOIN mem_branches b ON b.id = %s WHERE m.born <= b.fork_seq AND NOT EXISTS (SELECT 1"
                 " FROM mem_revisions o WHERE o.branch_id = b.id AND o.memory_id = m.memory_id AND o.died = %s)",
                 "m.id",
-                [here[name], OPEN],
+                [here[line.name], OPEN],
             )
-            seen = (self._new_memory(row) for rows in (own, inherited) for row in rows)
-            self._compare(f"branch {name}", self._old(live[name]), seen)
+            seen = (self._values(_new(row)) for rows in (own, inherited) for row in rows)
+            self._compare(f"branch {line.name}", self.old.memories(line.table), seen)
 
-    def around(self) -> None:
-        user = self.user_id
-        self._compare(
-            "mem_edit_log",
-            (
-                [
-                    r["edit_id"],
-                    r.get("memory_id") or None,
-                    r["operation"],
-                    _json(r.get("payload")),
-                    r.get("reason") or "",
-                    r.get("snapshot_before") or None,
-                    _time(r.get("created_at"), True),
-                    r.get("created_by") or user,
-                ]
-                for batch in log_rows(self.source, self.tables, user)
-                for r in batch
-            ),
-            (
-                [r[0], r[1], r[2], _json(r[3]), r[4], r[5], _time(r[6], True), r[7]]
-                for r in _pages(
-                    "SELECT edit_id, edit_id, memory_id, operation, payload, reason, snapshot_before, created_at,"
-                    " created_by FROM mem_edit_log WHERE 1 = 1",
-                    "edit_id",
-                )
-            ),
-        )
-        self._compare(
-            "mem_retrieval_feedback",
-            (
-                [r["id"], r["memory_id"], r["signal"], r.get("context"), _time(r["created_at"], True)]
-                for r in self._rows("mem_retrieval_feedback")
-            ),
-            (
-                [*r[:4], _time(r[4], True)]
-                for r in _pages(
-                    "SELECT feedback_id, feedback_id, memory_id, `signal`, context, created_at"
-                    " FROM mem_retrieval_feedback WHERE 1 = 1",
-                    "feedback_id",
-                )
-            ),
-        )
-        self._compare(
-            "mem_user_retrieval_params",
-            (
-                [float(r[c]) for c in ("feedback_weight", "temporal_decay_hours", "confidence_weight")]
-                for r in self._rows("mem_user_retrieval_params")
-            ),
-            (
-                list(map(float, r))
-                for r in sql.query(
-                    "SELECT feedback_weight, temporal_decay_hours, confidence_weight FROM mem_user_retrieval_params"
-                )
-            ),
-        )
-        self._compare(
-            "mem_user_state",
-            ([r["user_id"], r["active_branch"] or "main"] for r in self._rows("mem_user_state")),
-            (list(r) for r in sql.query("SELECT user_id, active_branch FROM mem_user_state")),
-        )
-        counts = "access_count feedback_useful feedback_irrelevant feedback_outdated feedback_wrong".split()
-        stats = stats_rows(self.source, self.tables, self.ids)
-        times = ("last_accessed_at", "last_feedback_at")
-        self._compare(
-            "mem_memories_stats",
-            (
-                [r["memory_id"], *(int(r.get(c) or 0) for c in counts), *(_time(r.get(c)) for c in times)]
-                for batch in stats
-                for r in batch
-            ),
-            (
-                [r[0], *map(int, r[1:6]), *map(_time, r[6:])]
-                for r in _pages(
-                    f"SELECT memory_id, memory_id, {', '.join(counts)}, {', '.join(times)}"
-                    " FROM mem_memories_stats WHERE 1 = 1",
-                    "memory_id",
-                )
-            ),
+    def _main(self) -> Iterator[list[Any]]:
+        """Main's rows here; what is derived of them is looked at on the way."""
+        for raw in _pages(f"{_MEMORIES.format(_columns('m', 'e'), 'mem_memories')} WHERE 1 = 1", "m.id"):
+            row = _new(raw)
+            if not self.is_used:
+                self._row("mem_memories", row, absent=False)
+                born = 1 + sum((time(row.created_at) or "") > line.created_at for line in self.old.live)
+                self._expect("mem_memories", "born", row.born == born)
+            yield self._values(row)
+
+    @staticmethod
+    def _live_here() -> dict[str, int]:
+        return dict(
+            sql.query(f"SELECT live_name, id FROM mem_branches WHERE live_name IS NOT NULL AND id <> {MAIN}")  # type: ignore[arg-type]
         )
 
-    def names(self) -> None:
-        """Snapshots and branches by name, and the links that somebody made."""
-        self._compare(
-            "mem_snapshots",
-            ([r["name"], r.get("snapshot_name")] for r in self._rows("mem_snapshots")),
-            (list(r) for r in sql.query("SELECT name, snapshot_name FROM mem_snapshots")),
-        )
-        self._compare(
-            "mem_branches",
-            (
-                [r["name"], _time(r.get("created_at"), True)]
-                for r in self._rows("mem_branches")
-                if r["name"] and r["name"] != "main"
-            ),
-            (
-                [name, _time(at, True)]
-                for name, at in sql.query("SELECT name, created_at FROM mem_branches WHERE id <> 1")
-            ),
-        )
-        named = {r["entity_id"]: str(r["name"]).lower() for r in self._rows("mem_entities")}
-        told = {
-            (r["memory_id"], named[r["entity_id"]])
-            for r in self._rows("mem_memory_entity_links")
-            if r["source"] in ("manual", "llm") and r["entity_id"] in named
-        }
-        told |= {
-            (r["memory_id"], r["entity_name"].lower())
-            for r in self._rows("mem_entity_links")
-            if r["entity_name"]
-        }
-        here = sql.query(
-            "SELECT l.memory_id, e.name FROM mem_memory_entity_links l JOIN mem_entities e ON e.id = l.entity_id"
-            " WHERE l.source IN ('manual', 'llm')"
-        )
-        self._compare("mem_memory_entity_links", map(list, sorted(told)), map(list, here))
-
-    def references(self) -> None:
-        entries = sql.query("SELECT COUNT(*) FROM mem_edit_log WHERE user_id <> %s", [self.user_id])[0][0]
-        if entries:
-            self.result.mismatches.append(f"mem_edit_log: {entries} rows of another user")
-        for table in ("mem_memories", "mem_revisions"):
-            foreign = sql.query(f"SELECT COUNT(*) FROM {table} WHERE user_id <> %s", [self.user_id])[0][0]
-            dangling = sql.query(
-                f"SELECT COUNT(*) FROM {table} m LEFT JOIN mem_embeddings e ON e.id = m.embedding_id"
-                " WHERE m.embedding_id IS NOT NULL AND e.id IS NULL"
-            )[0][0]
-            if foreign:
-                self.result.mismatches.append(f"{table}: {foreign} rows of another user")
-            if dangling:
-                self.result.mismatches.append(f"{table}: {dangling} rows name a vector that is not there")
-        loose = sql.query(
-            "SELECT COUNT(*) FROM mem_memory_entity_links l LEFT JOIN mem_entities e ON e.id = l.entity_id"
-            " WHERE e.id IS NULL"
-        )[0][0]
-        if loose:
-            self.result.mismatches.append(f"mem_memory_entity_links: {loose} links lead nowhere")
-        active = sql.query("SELECT COUNT(*) FROM mem_memories WHERE is_active = 1")[0][0]
-        if sql.query("SELECT active_count FROM mem_clock")[0][0] != active:
-            self.result.mismatches.append("mem_clock: the count of active memories is wrong")
-
-    def _rows(self, table: str) -> Iterator[Row]:
-        for batch in user_rows(self.source, self.tables, table, self.user_id):
-            yield from batch
-
-    def _old(self, table: str) -> Iterator[list[Any]]:
-        for row in self._rows(table):
-            self.ids.add(row["memory_id"])
-            created = _time(row["created_at"], True)
-            metadata = _json(row.get("extra_metadata"))
-            if metadata is not None and not isinstance(metadata, dict):
-                metadata = {"legacy_text": metadata}
-            events = _json(row.get("source_event_ids"))
-            confidence, active = row.get("initial_confidence"), row.get("is_active")
-            values: dict[str, Any] = {name: row.get(name) or None for name in _TEXTS}
-            values["content"] = row["content"] or ""
-            values["memory_type"] = values["memory_type"] or "semantic"
-            values["trust_tier"] = values["trust_tier"] or "T1"
-            for name, known, instead in _WORDS:
-                if values[name] not in known.split():
-                    metadata = {**(metadata or {}), f"legacy_{name}": values[name]}
-                    values[name] = instead
-            yield [
-                *(values[name] for name in _TEXTS),
-                round(0.95 if confidence is None else float(confidence), 6),
-                1 if active is None else int(active),
-                events if isinstance(events, list) else [],
-                metadata or None,
-                _time(row.get("observed_at")) or created,
-                created,
-                _time(row.get("updated_at")),
-                content_hash(values["content"]),
-                self._old_vector(row.get("embedding")),
-            ]
-
-    def _new_memory(self, row: tuple[Any, ...]) -> list[Any]:
-        texts, (confidence, active, events, metadata, *times, text_hash, vector) = row[:9], row[9:]
+    def _values(self, row: _New) -> list[Any]:
+        """The columns that the old database has too."""
+        vector = bytes(row.vector).hex() if row.vector is not None and self.vectors is not None else None
+        if self.is_serving and row.memory_id in self.old.without_vector:
+            vector = None  # made here since
         return [
-            *texts,
-            round(float(confidence), 6),
-            int(active),
-            _json(events) or [],
-            _json(metadata) or None,
-            *map(_time, times),
-            text_hash,
-            bytes(vector).hex() if vector is not None and self.vectors is not None else None,
+            *row[: len(TEXTS)],
+            round(float(row.initial_confidence), 6),
+            int(row.is_active),
+            row.source_event_ids or [],
+            row.extra_metadata or None,
+            time(row.observed_at),
+            time(row.created_at),
+            time(row.updated_at),
+            row.content_hash,
+            vector,
         ]
-
-    def _old_vector(self, raw: Any) -> str | None:
-        """The vector as it must be stored: normalised, then rounded to two bytes a number."""
-        if self.vectors is None or raw in (None, "", b""):
-            return None
-        if isinstance(raw, bytes) and raw[:1] != b"[":
-            if len(raw) != 4 * self.vectors.dim:
-                return None
-            numbers: Any = struct.unpack(f"<{len(raw) // 4}f", raw)
-        else:
-            try:
-                numbers = msgspec.json.decode(raw, type=list[float])
-            except msgspec.MsgspecError:
-                return None
-        if len(numbers) != self.vectors.dim:
-            return None
-        single = np.asarray(numbers, dtype=np.float32)
-        norm = float(np.linalg.norm(single))
-        return (single / norm).astype("<f2").tobytes().hex() if norm and math.isfinite(norm) else None
 
     def _compare(self, table: str, old: Iterable[list[Any]], new: Iterable[list[Any]]) -> None:
         there, here = Sum(), Sum()
@@ -383,6 +276,213 @@ class _Check:
             self.result.mismatches.append(f"{table}: {there.rows} rows in the old database, {here.rows} here")
         elif there.total != here.total:
             self.result.mismatches.append(f"{table}: the contents differ")
+
+    # --- what follows from the contents ---
+
+    def derived(self) -> None:
+        """What the old database does not have, or not so."""
+        self._revisions()
+        self._links()
+        self._history()
+        if not self.is_serving:
+            self._clock()
+            self._vectors_in_use()
+        for table in ("mem_merge_bases", "mem_memory_relations"):
+            self._count(table, f"SELECT COUNT(*) FROM {table}", "rows that no migration makes")
+        for table in ("mem_memories", "mem_revisions", "mem_edit_log", "mem_user_state", "mem_snapshots"):
+            foreign = f"SELECT COUNT(*) FROM {table} WHERE user_id <> %s"
+            self._count(table, foreign, "rows of another user", self.old.user_id)
+        for (table, what), count in self._wrong.items():
+            self.result.mismatches.append(f"{table}: {what} is wrong in {count} rows")
+
+    def _expect(self, table: str, what: str, is_right: bool) -> None:
+        if not is_right:
+            self._wrong[table, what] += 1
+
+    def _count(self, table: str, statement: str, what: str, *parameters: Any) -> None:
+        if count := sql.query(statement, parameters)[0][0]:
+            self.result.mismatches.append(f"{table}: {count} {what}")
+
+    def _row(self, table: str, row: _New, *, absent: bool) -> None:
+        self._expect(table, "digest", row.digest == (None if absent else state_digest(row)))
+        if row.embedding_id is not None:
+            self._expect(table, "embedding_id", row.vector is not None)
+            known = (row.content_hash, len(row.vector or b""))
+            self._expect(
+                "mem_embeddings", "text or width", known == (row.vector_hash, 2 * (row.vector_dim or 0))
+            )
+            if self.vectors is not None and not self.is_serving:
+                model = (row.vector_model, row.vector_dim) == (self.vectors.model, self.vectors.dim)
+                self._expect("mem_embeddings", "model", model)
+        if not absent and self._is_sampled(row.memory_id):
+            self._expect(table, "search_text", row.search_text == search_text(row.content))
+            names = {thing.name for thing in entities(row.content)}
+            self._sampled.setdefault(row.memory_id, set()).update(names)
+
+    def _is_sampled(self, memory_id: str) -> bool:
+        if memory_id in self._sampled or not self._sampled:
+            return True
+        chosen = hashlib.sha256(memory_id.encode()).digest()[0] % SAMPLED_ONE_IN == 0
+        return chosen and len(self._sampled) < SAMPLED_AT_MOST
+
+    def _revisions(self) -> None:
+        """What branches have otherwise than main and nothing else, with the state that both sides began with."""
+        here = self._live_here()
+        numbers = {
+            here[line.name]: (n, line) for n, line in enumerate(self.old.live, start=1) if line.name in here
+        }
+        mains = len(self.old.live) + 1
+        statement = (
+            f"SELECT r.id, r.branch_id, r.died, r.base, r.absent, {_columns('r', 'e')}, {_columns('m', 'f')}"
+            " FROM mem_revisions r LEFT JOIN mem_embeddings e ON e.id = r.embedding_id"
+            " LEFT JOIN mem_memories m ON m.memory_id = r.memory_id"
+            " LEFT JOIN mem_embeddings f ON f.id = m.embedding_id WHERE 1 = 1"
+        )
+        for branch_id, died, base, absent, *columns in _pages(statement, "r.id"):
+            row, main = _new(columns[:_WIDTH]), _new(columns[_WIDTH:])
+            self._row("mem_revisions", row, absent=bool(absent))
+            if branch_id not in numbers or died != OPEN:
+                self._expect("mem_revisions", "branch or end", False)
+                continue
+            number, line = numbers[branch_id]
+            self._expect("mem_revisions", "born", row.born == mains + number)
+            is_inherited = main.memory_id is not None and main.born <= number
+            if absent:
+                self._expect("mem_revisions", "absence", absent == 1 and is_inherited and _same(row, main))
+                self._expect("mem_revisions", "base", base == main.digest)
+            else:
+                self._expect("mem_revisions", "need", not (is_inherited and _same(row, main)))
+                self._expect("mem_revisions", "base", base == _base(row, main, line))
+
+    def _links(self) -> None:
+        named: dict[int, tuple[str, str, str]] = {}
+        for pk, name, display, kind in _plain("mem_entities", "id name display_name entity_type", "id"):
+            named[pk] = (name, display, kind)
+        by_rules: set[int] = set()
+        linked: dict[int, str] = {}
+        here: dict[str, set[str]] = {memory_id: set() for memory_id in self._sampled}
+        columns = "memory_id entity_id source weight"
+        for memory_id, entity, source, weight in _plain("mem_memory_entity_links", columns, "id"):
+            name = named.get(entity, ("", "", ""))[0]
+            self._expect("mem_memory_entity_links", "entity", entity in named)
+            self._expect("mem_memory_entity_links", "source", source in list(LinkSource))
+            self._expect("mem_memory_entity_links", "weight", weight == LINK_WEIGHTS.get(source))
+            is_known = memory_id in self.old.ids or (memory_id, name) in self._told.sources
+            self._expect("mem_memory_entity_links", "memory", is_known)
+            linked[entity] = memory_id
+            if source == LinkSource.RULES:
+                by_rules.add(entity)
+            if memory_id in here:
+                here[memory_id].add(name)
+        for memory_id, name in self._told.sources:
+            if memory_id in self._sampled:
+                self._sampled[memory_id].add(name)
+        for memory_id, names in self._sampled.items():
+            self._expect("mem_memory_entity_links", "what rules find", here[memory_id] == names)
+        for pk, (name, display, kind) in named.items():
+            self._expect("mem_entities", "use", pk in linked)
+            if pk in linked and pk not in by_rules and (display, kind) not in self._told.shown.get(name, ()):
+                self._expect(
+                    "mem_entities", "spelling or type", (display, kind) in _found_in(linked[pk], name)
+                )
+
+    def _history(self) -> None:
+        """Main's commits, one for each fork and one for the rest, then one for the rows of each branch."""
+        here, lines = self._live_here(), self.old.live
+        on = [MAIN] * (len(lines) + 1) + [here.get(line.name, 0) for line in lines]
+        there = [[n, branch, "migrate", "migration"] for n, branch in enumerate(on, start=1)]
+        self._compare("mem_commits", there, _plain("mem_commits", "seq branch_id operation actor_id", "seq"))
+        forks = [time(at) for (at,) in sql.query("SELECT created_at FROM mem_commits ORDER BY seq")]
+        if forks[: len(lines)] != [line.created_at for line in lines]:
+            self.result.mismatches.append("mem_commits: the times of the forks differ")
+        self._count(
+            "mem_branches",
+            f"SELECT 1 - COUNT(*) FROM mem_branches WHERE id = {MAIN} AND name = 'main' AND live_name = 'main'"
+            " AND fork_seq = 0 AND status = 'active' AND user_id = '' AND created_by = '' AND previous_id IS NULL",
+            "row of main is wrong",
+        )
+
+    def _clock(self) -> None:
+        seq = 2 * len(self.old.live) + 1
+        active = sql.query("SELECT COUNT(*) FROM mem_memories WHERE is_active = 1")[0][0]
+        clocks = sql.query("SELECT id, seq, active_count, horizon, ticked_at FROM mem_clock")
+        if [row[:4] for row in clocks] != [(1, seq, active, seq)]:
+            self.result.mismatches.append("mem_clock: its numbers are not those of the copy")
+        last = sql.query("SELECT DISTINCT created_at FROM mem_commits WHERE seq > %s", [len(self.old.live)])
+        if len(clocks) != 1 or [time(at) for (at,) in last] != [time(clocks[0][4])]:
+            self.result.mismatches.append("mem_clock: its time is not that of the last commits")
+
+    def seal(self, left: dict[str, str], here: dict[str, str]) -> None:
+        """Whether every column of every table is what the copy left."""
+        for table, sums in here.items():
+            is_named = any(mismatch.startswith(f"{table}:") for mismatch in self.result.mismatches)
+            if left and left.get(table) != sums and not is_named:
+                self.result.mismatches.append(f"{table}: not what the copy left here")
+
+    def _vectors_in_use(self) -> None:
+        self._count(
+            "mem_embeddings",
+            "SELECT COUNT(*) FROM mem_embeddings e"
+            " WHERE NOT EXISTS (SELECT 1 FROM mem_memories m WHERE m.embedding_id = e.id)"
+            " AND NOT EXISTS (SELECT 1 FROM mem_revisions r WHERE r.embedding_id = e.id)",
+            "vectors that no memory has",
+        )
+
+
+_EDITS = "edit_id user_id memory_id operation payload reason snapshot_before seq created_at created_by"
+_PARAMS = "id feedback_weight temporal_decay_hours confidence_weight tuned_at"
+_SNAPSHOTS = "user_id name snapshot_name live_name seq kind extra status created_at"
+_JSON = frozenset(("payload", "extra"))
+_TIMES = frozenset(
+    ("created_at", "updated_at", "last_accessed_at", "last_feedback_at", "last_repeated_at", "tuned_at")
+)
+
+
+def _plain(table: str, columns: str, key: str, where: str = "1 = 1") -> Iterator[list[Any]]:
+    """Columns of a table here, made comparable."""
+    names = columns.split()
+    listed = ", ".join(map(sql.quoted, names))
+    for row in _pages(f"SELECT {sql.quoted(key)}, {listed} FROM {table} WHERE {where}", sql.quoted(key)):
+        yield [
+            time(value) if name in _TIMES else decoded(value) if name in _JSON else value
+            for name, value in zip(names, row, strict=True)
+        ]
+
+
+def _new(values: Sequence[Any]) -> _New:
+    row = _New(*values)
+    return row._replace(
+        source_event_ids=decoded(row.source_event_ids), extra_metadata=decoded(row.extra_metadata)
+    )
+
+
+def _same(row: _New, main: _New) -> bool:
+    """All but the commit that made it and the digest, which an absent row does not have."""
+    ignored = ("born", "digest")
+    return row._replace(**dict.fromkeys(ignored)) == main._replace(**dict.fromkeys(ignored))  # type: ignore[arg-type]
+
+
+def _base(row: _New, main: _New, line: Line) -> int | None:
+    """The state that a branch's row and main's have in common: that of the side which has not changed since."""
+    if main.memory_id is None:
+        return None
+    main_changed = (time(main.updated_at) or "") > line.created_at
+    branch_changed = (time(row.updated_at) or "") > line.created_at
+    return row.digest if main_changed and not branch_changed else main.digest
+
+
+def _found_in(memory_id: str, name: str) -> set[tuple[str, str]]:
+    """How the rules spell and type a thing in a memory's texts."""
+    texts = (
+        "SELECT content FROM mem_memories WHERE memory_id = %s"
+        " UNION ALL SELECT content FROM mem_revisions WHERE memory_id = %s"
+    )
+    return {
+        (thing.display[:200], thing.kind)
+        for (content,) in sql.query(texts, [memory_id, memory_id])
+        for thing in entities(content)
+        if thing.name == name
+    }
 
 
 def _pages(
@@ -398,22 +498,3 @@ def _pages(
         if len(page) < size:
             return
         last = [page[-1][0]]
-
-
-def _time(value: Any, required: bool = False) -> str | None:
-    if value in (None, ""):
-        return "2000-01-01T00:00:00+00:00" if required else None
-    found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
-
-
-def _json(value: Any) -> Any:
-    if not isinstance(value, str | bytes):
-        return value
-    raw = value.decode() if isinstance(value, bytes) else value
-    if not raw.strip():
-        return None
-    try:
-        return json.loads(raw)
-    except ValueError:
-        return {"legacy_text": raw}

@@ -19,6 +19,7 @@ from apps.legacy.services.copying.links import links_copy
 from apps.legacy.services.copying.memories import memories_copy
 from apps.legacy.services.copying.run import Copied, Run, Vectors
 from apps.legacy.services.copying.surroundings import surroundings_copy
+from apps.legacy.services.copying.tidying import leftovers_drop
 from apps.legacy.services.digests import target_digest
 from apps.legacy.source import Source
 from apps.memories.models import MAIN_BRANCH, Clock
@@ -87,13 +88,16 @@ def user_copy(
         return result
     found = registration_find(user_id=user_id)
     assert found is not None
-    before, known = row.values_list("seq", "content_digest")[0]
+    before, known, sealed = row.values_list("seq", "content_digest", "sealed")[0]
     with user_database(registration_route(found)) as alias:
-        if known and found.schema_version == schema.schema_version() and target_digest().content != known:
-            if not overwrite:
+        if (known or sealed) and found.schema_version == schema.schema_version():
+            here = target_digest()
+            is_written = known and here.content != known
+            if is_written and not overwrite:
                 raise Conflict(_WRITTEN.format(user_id))
-            _emptied()
-            before = 0
+            if is_written or (sealed and here.tables != sealed):  # what is damaged is made anew
+                _emptied()
+                before = 0
     row.update(
         phase=Phase.COPYING,
         attempts=F("attempts") + 1,
@@ -101,6 +105,7 @@ def user_copy(
         source_digest="",
         target_digest="",
         content_digest="",
+        sealed={},
         last_error="",
         updated_at=timezone.now(),
     )
@@ -108,12 +113,20 @@ def user_copy(
         if found.schema_version != schema.schema_version():
             schema.apply_migrations(alias)
         seq = _copy(Run(source, tables, user_id, vectors, result, tick), before)
+        sealed = target_digest().tables
     UserDatabase.objects.filter(pk=user_id).update(
         schema_version=schema.schema_version(),
         embedding_model="",
         embedding_dim=vectors.dim if vectors else 0,
     )
-    row.update(phase=Phase.COPIED, rows=result.read, seq=seq, source_digest=digest, updated_at=timezone.now())
+    row.update(
+        phase=Phase.COPIED,
+        rows=result.read,
+        seq=seq,
+        source_digest=digest,
+        sealed=sealed,
+        updated_at=timezone.now(),
+    )
     result.seconds = time.monotonic() - started
     return result
 
@@ -136,4 +149,5 @@ def _copy(run: Run, seq_before: int) -> int:
     branches_copy(run, branches)
     links_copy(run)
     surroundings_copy(run)
+    leftovers_drop()
     return history_write(run, branches)

@@ -33,6 +33,7 @@ def live_branches(run: Run) -> list[Row]:
             continue
         if name in live:
             run.result.warnings.append(f"branch {name!r} is there twice; the newer one was taken")
+            del live[name]  # its place among the forks is that of its age
         live[name] = row
     return list(live.values())
 

@@ -1,0 +1,304 @@
+"""One user's part of the old database as the proof reads it: by statements of its own, values made comparable here.
+
+Copying and this share no more than the open connection, so that a mistake in either shows as a difference.
+"""
+
+import json
+import math
+import re
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from apps.legacy.source import Row, Source
+from memoria.digest import content_hash
+
+TEXTS = (
+    "memory_id user_id author_id subject_id session_id memory_type content trust_tier superseded_by".split()
+)
+# What is kept under a name of its own where it is no word of ours, and what stands in its place.
+_WORDS = (
+    ("memory_type", "semantic working episodic profile tool_result procedural".split(), "semantic"),
+    ("trust_tier", "T1 T2 T3 T4".split(), "T3"),
+)
+_MEMORY = (
+    *TEXTS,
+    *"initial_confidence is_active source_event_ids extra_metadata".split(),
+    *"observed_at created_at updated_at embedding".split(),
+)
+COUNTS = "access_count feedback_useful feedback_irrelevant feedback_outdated feedback_wrong".split()
+_IDS_PER_STATEMENT = 500
+_BRANCH_TABLE = re.compile(r"\Abr_[A-Za-z0-9_]{1,61}\Z")
+
+
+class Line(NamedTuple):
+    """A branch of the old database."""
+
+    name: str
+    created_at: str
+    table: str
+
+
+class OldSide:
+    """Each method gives the values of one table, row by row. What was read is remembered for checks that follow."""
+
+    def __init__(
+        self, source: Source, tables: dict[str, list[str]], user_id: str, vector_dim: int | None
+    ) -> None:
+        self.source, self.tables, self.user_id, self.vector_dim = source, tables, user_id, vector_dim
+        self.ids: set[str] = set()
+        """Memories of main and of all branches."""
+        self.without_vector: set[str] = set()
+        self.read: Counter[str] = Counter()
+        self.live, self.gone = self._lines()
+
+    def _rows(self, table: str, *columns: str, order: str = "") -> Iterator[Row]:
+        """The owner is compared here, not by the server, whose collations take other names for the same."""
+        if table not in self.tables:
+            return
+        self.read[table] = 0
+        there = [name for name in ("user_id", *columns) if name in self.tables[table]]
+        listed = ", ".join(map(self.source.name, dict.fromkeys(there)))
+        statement = f"SELECT {listed} FROM {self.source.name(table)} WHERE {self.source.name('user_id')} = %s"
+        if order:
+            statement += f" ORDER BY {self.source.bytewise(order)}"
+        for batch in self.source.rows(statement, [self.user_id]):
+            for row in batch:
+                if text(row["user_id"]) == self.user_id:
+                    self.read[table] += 1
+                    yield row
+
+    def counted_otherwise(self) -> list[str]:
+        """Tables of which the old database counts other numbers of rows than were read: it has changed meanwhile, or
+        rows were lost on the way.
+        """
+        if not self.read:
+            return []
+        owner = self.source.name("user_id")
+        own = f"{owner} = %s AND {self.source.bytewise('user_id')} = %s"
+        tables = sorted(self.read)
+        counts = " UNION ALL ".join(
+            f"SELECT {number} AS t, COUNT(*) AS n FROM {self.source.name(table)} WHERE {own}"
+            for number, table in enumerate(tables)
+        )
+        both = [self.user_id, self.user_id.encode() if self.source.is_mysql else self.user_id]
+        found = {
+            tables[int(row["t"])]: int(row["n"])
+            for batch in self.source.rows(counts, both * len(tables))
+            for row in batch
+        }
+        return [
+            f"{table}: {found[table]} rows counted in the old database, {self.read[table]} read"
+            for table in tables
+            if found[table] != self.read[table]
+        ]
+
+    # --- memories ---
+
+    def memories(self, table: str) -> Iterator[list[Any]]:
+        for row in self._rows(table, *_MEMORY):
+            created = time(row["created_at"], required=True)
+            metadata = decoded(row.get("extra_metadata"))
+            if metadata is not None and not isinstance(metadata, dict):
+                metadata = {"legacy_text": metadata}
+            values: dict[str, Any] = {name: text(row.get(name)) for name in TEXTS}
+            values["content"] = values["content"] or ""
+            values["memory_type"] = values["memory_type"] or "semantic"
+            values["trust_tier"] = values["trust_tier"] or "T1"
+            for name, known, instead in _WORDS:
+                if values[name] not in known:
+                    metadata = {**(metadata or {}), f"legacy_{name}": values[name]}
+                    values[name] = instead
+            events, active = decoded(row.get("source_event_ids")), row.get("is_active")
+            confidence, vector = row.get("initial_confidence"), self._vector(row.get("embedding"))
+            memory_id = values["memory_id"] or ""
+            self.ids.add(memory_id)
+            if vector is None:
+                self.without_vector.add(memory_id)
+            yield [
+                *values.values(),
+                round(0.95 if confidence is None else float(confidence), 6),
+                1 if active is None else int(active),
+                events if isinstance(events, list) else [],
+                metadata or None,
+                time(row.get("observed_at")) or created,
+                created,
+                time(row.get("updated_at")),
+                content_hash(values["content"]),
+                vector,
+            ]
+
+    def _vector(self, raw: Any) -> str | None:
+        """The vector as it must be stored: normalised, then rounded to two bytes a number."""
+        if self.vector_dim is None or raw in (None, "", b""):
+            return None
+        numbers: Any
+        if isinstance(raw, bytes) and raw[:1] != b"[":
+            if len(raw) != 4 * self.vector_dim:
+                return None
+            numbers = struct.unpack(f"<{self.vector_dim}f", raw)
+        else:
+            try:
+                numbers = msgspec.json.decode(raw, type=list[float])
+            except msgspec.MsgspecError:
+                return None
+        if len(numbers) != self.vector_dim:
+            return None
+        single = np.asarray(numbers, dtype=np.float32)
+        norm = float(np.linalg.norm(single))
+        return (single / norm).astype("<f2").tobytes().hex() if norm and math.isfinite(norm) else None
+
+    def _lines(self) -> tuple[list[Line], list[Line]]:
+        """Branches in use, the oldest first, and the others. Of namesakes the newest is in use."""
+        in_use: dict[str, tuple[Any, Line]] = {}
+        gone = []
+        for row in self._rows("mem_branches", "id", "name", "table_name", "status", "created_at"):
+            name = text(row.get("name")) or ""
+            if name in ("", "main"):
+                continue
+            line = Line(
+                name, time(row.get("created_at"), required=True) or "", text(row.get("table_name")) or ""
+            )
+            age = (line.created_at, str(text(row.get("id")) or ""))
+            if row.get("status", "active") != "active" or not self._is_readable(line.table):
+                gone.append(line)
+            elif name not in in_use or age > in_use[name][0]:
+                gone += [in_use[name][1]] if name in in_use else []
+                in_use[name] = (age, line)
+            else:
+                gone.append(line)
+        return [line for _, line in sorted(in_use.values())], gone
+
+    def _is_readable(self, table: str) -> bool:
+        return table in self.tables and _BRANCH_TABLE.match(table) is not None
+
+    # --- what surrounds memories ---
+
+    def edits(self) -> Iterator[list[Any]]:
+        """The table has no key: of entries that were written twice the earliest counts."""
+        columns = "edit_id memory_id operation payload reason snapshot_before created_at created_by".split()
+        rows = self._rows("mem_edit_log", *columns, order="edit_id")
+        for edit_id, twice in groupby(rows, key=lambda row: text(row["edit_id"])):
+            row = min(twice, key=lambda each: (each.get("created_at") is None, str(each.get("created_at"))))
+            yield [
+                edit_id,
+                self.user_id,
+                text(row.get("memory_id")),
+                text(row["operation"]),
+                decoded(row.get("payload")),
+                text(row.get("reason")) or "",
+                text(row.get("snapshot_before")),
+                None,
+                time(row.get("created_at"), required=True),
+                text(row.get("created_by")) or self.user_id,
+            ]
+
+    def feedback(self) -> Iterator[list[Any]]:
+        for row in self._rows("mem_retrieval_feedback", "id", "memory_id", "signal", "context", "created_at"):
+            told = [row["id"], row["memory_id"], row["signal"], row.get("context")]
+            yield [*told, time(row.get("created_at"), required=True)]
+
+    def params(self) -> Iterator[list[Any]]:
+        weights = "feedback_weight temporal_decay_hours confidence_weight".split()
+        for row in self._rows("mem_user_retrieval_params", *weights):
+            yield [1, *(float(row[name]) for name in weights), None]
+
+    def state(self) -> Iterator[list[Any]]:
+        for row in self._rows("mem_user_state", "active_branch", "updated_at"):
+            yield [
+                self.user_id,
+                text(row["active_branch"]) or "main",
+                time(row.get("updated_at"), required=True),
+            ]
+
+    def snapshots(self) -> Iterator[list[Any]]:
+        for row in self._rows("mem_snapshots", "name", "snapshot_name", "extra", "created_at"):
+            names = [text(row["name"]), text(row["snapshot_name"]), None]
+            extra = decoded(row.get("extra")) or {}
+            made = time(row.get("created_at"), required=True)
+            yield [self.user_id, *names, 0, "named", extra, "deleted", made]
+
+    def branches(self) -> Iterator[list[Any]]:
+        for number, line in enumerate(self.live, start=1):
+            yield [self.user_id, line.name, line.name, number, None, "active", self.user_id, line.created_at]
+        for line in self.gone:
+            yield [self.user_id, line.name, None, 0, None, "deleted", self.user_id, line.created_at]
+
+    def stats(self) -> Iterator[list[Any]]:
+        """Of the memories that were read before; the table has no user."""
+        if "mem_memories_stats" not in self.tables:
+            return
+        columns = ["memory_id", *COUNTS, "last_accessed_at", "last_feedback_at"]
+        there = [name for name in columns if name in self.tables["mem_memories_stats"]]
+        listed, ids = ", ".join(map(self.source.name, there)), sorted(self.ids)
+        for start in range(0, len(ids), _IDS_PER_STATEMENT):
+            part = ids[start : start + _IDS_PER_STATEMENT]
+            marks = ", ".join(["%s"] * len(part))
+            statement = f"SELECT {listed} FROM mem_memories_stats WHERE memory_id IN ({marks})"
+            for batch in self.source.rows(statement, part):
+                for row in batch:
+                    if (memory_id := text(row["memory_id"])) in self.ids:
+                        counts = [int(row.get(name) or 0) for name in COUNTS]
+                        times = [time(row.get("last_accessed_at")), time(row.get("last_feedback_at"))]
+                        yield [memory_id, *counts, *times, 0, None]
+
+    def links(self) -> "Links":
+        """What people or a model linked memories to."""
+        told = Links()
+        entities = {
+            row["entity_id"]: row
+            for row in self._rows("mem_entities", "entity_id", "name", "display_name", "entity_type")
+        }
+        for row in self._rows("mem_memory_entity_links", "memory_id", "entity_id", "source"):
+            if row["source"] in ("manual", "llm") and (thing := entities.get(row["entity_id"])) is not None:
+                told.add(row, thing["name"], thing.get("display_name"), thing.get("entity_type"))
+        for row in self._rows("mem_entity_links", "memory_id", "entity_name", "entity_type"):
+            if row["entity_name"]:
+                told.add(row | {"source": "manual"}, row["entity_name"], None, row.get("entity_type"))
+        return told
+
+
+class Links:
+    def __init__(self) -> None:
+        self.sources: dict[tuple[str, str], str] = {}
+        """By memory and the entity's name, in lower case: a person's word is stronger than a model's."""
+        self.shown: dict[str, set[tuple[str, str]]] = {}
+        """How the old database spells and types each."""
+
+    def add(self, link: Row, name: Any, display: Any, kind: Any) -> None:
+        spelt = text(name) or ""
+        key = (text(link["memory_id"]) or "", spelt.lower())
+        if self.sources.get(key) != "manual":
+            self.sources[key] = text(link["source"]) or ""
+        shown = (text(display) or spelt)[:200], (text(kind) or "concept")[:20]
+        self.shown.setdefault(spelt.lower(), set()).add(shown)
+
+
+def text(value: Any) -> str | None:
+    """The old server wrote the empty text for NULL and the other way round."""
+    return (value.decode() if isinstance(value, bytes) else value) or None
+
+
+def time(value: Any, required: bool = False) -> str | None:
+    if value in (None, "", b""):
+        return "2000-01-01T00:00:00+00:00" if required else None
+    found = value if isinstance(value, datetime) else datetime.fromisoformat((text(value) or "").strip())
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+
+
+def decoded(value: Any) -> Any:
+    if not isinstance(value, str | bytes):
+        return value
+    raw = value.decode() if isinstance(value, bytes) else value
+    if not raw.strip():
+        return None
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return {"legacy_text": raw}
