@@ -13,8 +13,12 @@ def mysql_sum(names: Sequence[str]) -> str:
 
 
 def sqlite_sum(names: Sequence[str]) -> str:
-    """The same for SQLite connections that `teach` has seen; the sums of two engines are not comparable."""
-    return f"row_sum({', '.join(names)})"
+    """The same for SQLite connections that `teach` has seen; the sums of two engines are not comparable.
+
+    Texts are handed over as bytes, since old ones may be no UTF-8.
+    """
+    values = (f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END" for name in names)
+    return f"row_sum({', '.join(values)})"
 
 
 def teach(raw: Any) -> None:
@@ -27,7 +31,7 @@ class _RowSum:
         self._total = 0
 
     def step(self, *values: Any) -> None:
-        hashed = hashlib.blake2b(repr(values).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        hashed = hashlib.blake2b(repr(values).encode(), digest_size=8).digest()
         self._total += int.from_bytes(hashed, "big")
 
     def finalize(self) -> str:

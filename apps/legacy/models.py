@@ -18,6 +18,8 @@ class Migration(models.Model):
     """One old database. `lease_holder` is the process at work on it now."""
 
     source = BytewiseField(max_length=255, unique=True)
+    identity = models.CharField(max_length=64, blank=True, default="")
+    """What the old database says of itself: its URL may be spelt in several ways."""
     started_at = models.DateTimeField()
     activated_at = models.DateTimeField(null=True)
     """The completion marker: the first cutover."""

@@ -1,5 +1,6 @@
 """Reading the old shared database, and nothing else: both engines are opened so that they refuse writes."""
 
+import hashlib
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -11,7 +12,7 @@ from urllib.parse import quote
 from apps.legacy.checksum import mysql_sum, sqlite_sum, teach
 from config.env import Database, database
 from memoria.errors import Invalid
-from memoria.naming import quoted_identifier
+from memoria.naming import SQL_IDENTIFIER, quoted_identifier
 
 BATCH = 1_000
 Row = dict[str, Any]
@@ -57,7 +58,25 @@ COLUMNS = {
     "mem_tool_usage": "user_id tool_name last_used_at",
     "mem_governance_cooldown": "user_id operation last_run_at",
 }
-REQUIRED = {"mem_memories": frozenset({"memory_id", "user_id", "memory_type", "content", "created_at"})}
+# Without these a table means nothing; what else is lacking was not there yet in older versions.
+REQUIRED = {
+    "mem_memories": "memory_id user_id memory_type content created_at",
+    "mem_memories_stats": "memory_id",
+    "mem_branches": "user_id name",
+    "mem_snapshots": "user_id name snapshot_name",
+    "mem_user_state": "user_id active_branch",
+    "mem_edit_log": "edit_id user_id operation",
+    "mem_retrieval_feedback": "id user_id memory_id signal",
+    "mem_user_retrieval_params": "user_id feedback_weight temporal_decay_hours confidence_weight",
+    "mem_entities": "entity_id user_id name",
+    "mem_memory_entity_links": "memory_id entity_id user_id source",
+    "mem_entity_links": "user_id memory_id entity_name",
+    "mem_api_keys": "key_id user_id name key_hash key_prefix created_at",
+    "mem_tool_usage": COLUMNS["mem_tool_usage"],
+    "mem_governance_cooldown": COLUMNS["mem_governance_cooldown"],
+}
+# What a column meant before there was one.
+_BEFORE = {("mem_branches", "status"): "'active'", ("mem_snapshots", "status"): "'active'"}
 
 
 class Source(Protocol):
@@ -75,6 +94,14 @@ class Source(Protocol):
         ...
 
     def size_bytes(self) -> int: ...
+
+    def server(self) -> str:
+        """The engine and its version."""
+        ...
+
+    def identity(self) -> str:
+        """What the database says of itself, the same under every spelling of its URL; "" where it says nothing."""
+        ...
 
     def name(self, identifier: str) -> str: ...
 
@@ -104,13 +131,19 @@ class SqliteSource:
 
     def __init__(self, path: str) -> None:
         if not Path(path).is_file():
-            raise Invalid(f"the old database {path} does not exist")
+            raise Invalid(f"the old database {path} does not exist, or is no file: see --legacy-url")
         self._path = Path(path).resolve()
         self.label = f"sqlite:{self._path}"[-255:]
-        self._connection = sqlite3.connect(
-            f"file:{quote(str(self._path))}?mode=ro", uri=True, timeout=30, check_same_thread=False
-        )
-        self._connection.execute("PRAGMA query_only = ON")
+        try:
+            self._connection = sqlite3.connect(
+                f"file:{quote(str(self._path))}?mode=ro", uri=True, timeout=30, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA query_only = ON")
+            self._connection.execute("SELECT COUNT(*) FROM sqlite_master")
+        except sqlite3.Error as error:
+            raise Invalid(
+                f"the old database {path} cannot be opened ({error}): it must be a SQLite file, and readable"
+            ) from None
         teach(self._connection)
         self._connection.row_factory = sqlite3.Row
 
@@ -125,11 +158,43 @@ class SqliteSource:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[list[Row]]:
         with closing(self._connection.execute(sql.replace("%s", "?"), parameters)) as cursor:
-            while found := cursor.fetchmany(BATCH):
+            while found := self._page(cursor):
                 yield [dict(row) for row in found]
+
+    def _page(self, cursor: sqlite3.Cursor) -> list[Any]:
+        try:
+            return cursor.fetchmany(BATCH)
+        except sqlite3.OperationalError as error:
+            if "decode" not in str(error):
+                raise
+            raise Invalid(
+                f"the old database holds text that is not UTF-8 ({self._not_utf8()}): mend it there, then repeat"
+            ) from None
+
+    def _not_utf8(self) -> str:
+        """Where the first such text is."""
+        tables = self.tables()
+        self._connection.text_factory = bytes
+        try:
+            for table, columns in tables.items():
+                for column in columns:
+                    quoted = _any_name(column)
+                    texts = f"SELECT {_any_name(columns[0])}, {quoted} FROM {_any_name(table)}"
+                    for key, value in self._connection.execute(f"{texts} WHERE typeof({quoted}) = 'text'"):
+                        if value.decode("utf-8", "ignore").encode() != value:
+                            return f"table {table}, column {column}, {columns[0]} {as_shown(key)}"
+        finally:
+            self._connection.text_factory = str
+        return "in a row that has changed since"
 
     def size_bytes(self) -> int:
         return self._path.stat().st_size
+
+    def server(self) -> str:
+        return f"SQLite {sqlite3.sqlite_version}"
+
+    def identity(self) -> str:
+        return ""  # the resolved path says it all
 
     def name(self, identifier: str) -> str:
         return quoted_identifier(identifier, '"')
@@ -160,9 +225,10 @@ class MysqlSource:
         import MySQLdb
         from MySQLdb.cursors import SSDictCursor
 
-        self.label = f"mysql:{place.host or 'localhost'}:{place.port}/{place.name}"[-255:]
+        where = place.options.get("unix_socket") or f"{place.host or 'localhost'}:{place.port}"
+        self.label = f"mysql:{where}/{place.name}"[-255:]
         if not place.name:
-            raise Invalid("the old database's URL names no database")
+            raise Invalid("the old database's URL names no database: end --legacy-url in /<name>")
         options = {
             k: v for k, v in place.options.items() if k in ("unix_socket", "connect_timeout", "read_timeout")
         }
@@ -184,7 +250,9 @@ class MysqlSource:
                 **options,
             )
         except MySQLdb.Error as error:
-            raise Invalid(f"the old database cannot be opened: {error.args[-1]}") from None
+            raise Invalid(
+                f"the old database cannot be opened ({error.args[-1]}): see --legacy-url and whether its server runs"
+            ) from None
         for statement in ("SET SESSION TRANSACTION READ ONLY", "SET time_zone = '+00:00'"):
             with closing(self._connection.cursor()) as cursor:
                 cursor.execute(statement)
@@ -210,6 +278,14 @@ class MysqlSource:
     def size_bytes(self) -> int:
         sizes = "SELECT SUM(data_length) AS n FROM information_schema.tables WHERE table_schema = %s"
         return sum(int(row["n"] or 0) for batch in self.rows(sizes, [self._schema]) for row in batch)
+
+    def server(self) -> str:
+        found = [as_text(row["v"]) for batch in self.rows("SELECT VERSION() AS v") for row in batch]
+        return f"MySQL protocol {found[0]}"
+
+    def identity(self) -> str:
+        rows = [row for batch in self.rows(SERVER_NAMES) for row in batch]
+        return server_identity([(row["Variable_name"], row["Value"]) for row in rows], self._schema)
 
     def name(self, identifier: str) -> str:
         return quoted_identifier(identifier, "`")
@@ -248,6 +324,19 @@ class MysqlSource:
 
     def close(self) -> None:
         self._connection.close()
+
+
+SERVER_NAMES = (
+    "SHOW VARIABLES WHERE variable_name IN ('server_uuid', 'server_uid', 'hostname', 'port', 'datadir')"
+)
+
+
+def server_identity(variables: Iterable[tuple[Any, Any]], schema: str) -> str:
+    """A digest of what SERVER_NAMES found and the database's name; "" where the server has no name."""
+    said = sorted((str(as_text(name)), str(as_text(value))) for name, value in variables)
+    if not any(value for name, value in said if name in ("server_uuid", "server_uid", "hostname")):
+        return ""
+    return hashlib.sha256(repr((said, schema)).encode()).hexdigest()
 
 
 def grants_reading(grant: str, schema: str) -> bool:
@@ -291,11 +380,20 @@ def user_rows(source: Source, tables: dict[str, list[str]], table: str, user_id:
     """One user's rows of a table, batch by batch; none where there is no such table."""
     if table not in tables:
         return
-    known = "mem_memories" if table.startswith("br_") or table not in COLUMNS else table
-    columns = [name for name in COLUMNS[known].split() if name in tables[table]]
-    listed = ", ".join(map(source.name, columns))
     where, parameters = _owned(source, user_id)
+    listed = _listed(source, tables, table)
     yield from source.rows(f"SELECT {listed} FROM {source.name(table)} WHERE {where}", parameters)
+
+
+def _listed(source: Source, tables: dict[str, list[str]], table: str) -> str:
+    """The columns of a copied table or branch table, for a SELECT; those that the old database lacks as well."""
+    known = table if table in COLUMNS else "mem_memories"
+    return ", ".join(
+        source.name(name)
+        if name in tables[table]
+        else f"{_BEFORE.get((known, name), 'NULL')} AS {source.name(name)}"
+        for name in COLUMNS[known].split()
+    )
 
 
 def log_rows(source: Source, tables: dict[str, list[str]], user_id: str) -> Iterator[list[Row]]:
@@ -341,22 +439,32 @@ def rows_of(source: Source, tables: dict[str, list[str]], table: str, users: Set
     """These users' rows of a small table, in one pass over it; none where there is no such table."""
     if table not in tables:
         return
-    columns = [name for name in COLUMNS[table].split() if name in tables[table]]
-    for batch in source.rows(f"SELECT {', '.join(map(source.name, columns))} FROM {source.name(table)}"):
+    for batch in source.rows(f"SELECT {_listed(source, tables, table)} FROM {source.name(table)}"):
         yield [row | {"user_id": user} for row in batch if (user := as_text(row["user_id"])) in users]
+
+
+def branch_table(tables: dict[str, list[str]], row: Row) -> str | None:
+    """The table of a row of mem_branches; None where the branch is gone, or where its table is not there."""
+    table = as_text(row["table_name"]) or ""
+    if row["status"] != "active" or as_text(row["name"]) == "main" or table not in tables:
+        return None
+    return table if table.startswith("br_") and SQL_IDENTIFIER.match(table) else None
+
+
+def branch_rows(source: Source, tables: dict[str, list[str]]) -> Iterator[Row]:
+    """Everybody's branches."""
+    if "mem_branches" in tables:
+        for batch in source.rows(f"SELECT {_listed(source, tables, 'mem_branches')} FROM mem_branches"):
+            yield from batch
 
 
 def live_branches(source: Source, tables: dict[str, list[str]]) -> list[tuple[str, str]]:
     """(owner, table) of every branch in use whose table is there."""
-    if "mem_branches" not in tables:
-        return []
-    listed = "SELECT user_id, name, table_name, status FROM mem_branches"
     found = []
-    for batch in source.rows(listed):
-        for row in batch:
-            owner, table = as_text(row["user_id"]), as_text(row["table_name"]) or ""
-            if row["status"] == "active" and row["name"] != "main" and owner is not None and table in tables:
-                found.append((owner, table))
+    for row in branch_rows(source, tables):
+        owner, table = as_text(row["user_id"]), branch_table(tables, row)
+        if owner is not None and table is not None:
+            found.append((owner, table))
     return sorted(found)
 
 
@@ -374,11 +482,12 @@ def stats_rows(source: Source, tables: dict[str, list[str]], ids: Iterable[str])
 
 
 def fingerprint(source: Source, tables: dict[str, list[str]]) -> dict[str, tuple[Any, ...]]:
-    """What moves when somebody writes: count and latest times of every copied table and branch table. Many tables in
+    """What moves when somebody writes: count and latest times of every copied table and branch in use. Many tables in
     a statement: the servers may be far away.
     """
     found: dict[str, tuple[Any, ...]] = {}
-    looked_at = [table for table in tables if table in COPIED or table.startswith("br_")]
+    branches = {table for _, table in live_branches(source, tables)}
+    looked_at = [table for table in tables if table in COPIED or table in branches]
     for part in parts(looked_at, 50):
         sums = []
         for number, table in enumerate(part):
@@ -395,6 +504,11 @@ def fingerprint(source: Source, tables: dict[str, list[str]]) -> dict[str, tuple
 
 def as_text(value: Any) -> str | None:
     return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
+
+
+def as_shown(value: Any) -> str:
+    """A value for a message, whatever is in it."""
+    return repr(value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value)
 
 
 def parts(items: Iterable[Any], size: int = 500) -> Iterator[list[Any]]:

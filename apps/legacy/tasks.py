@@ -6,6 +6,7 @@ from django.conf import settings
 from apps.legacy.models import Work
 from apps.legacy.services.by_workers import COPY, VERIFY, VERIFY_CHANGED
 from apps.legacy.services.copying import Copied, Vectors
+from apps.legacy.services.identity import ledger_name
 from apps.legacy.services.running import Job, outcome, user_copied, user_verified
 from apps.legacy.services.verifying import Verified
 from apps.legacy.source import open_source
@@ -42,7 +43,7 @@ def _job(row: Work) -> Job:
         raise Invalid("MEMORIA_LEGACY_URL is not set where the worker runs")
     source = open_source(settings.MEMORIA_LEGACY_URL)
     try:
-        if source.label != row.migration.source:
+        if ledger_name(source) != row.migration.source:
             raise Invalid("MEMORIA_LEGACY_URL of the worker names another database")
         tables = source.tables()
     finally:

@@ -1,10 +1,11 @@
 """What of the old rows belongs to the control plane: API keys, tool usage and cooldowns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from apps.accounts.models import ApiKey, ToolUsage
 from apps.governance.models import Cooldown
@@ -12,8 +13,11 @@ from apps.legacy import mapping
 from apps.legacy.source import Source, parts, rows_of
 
 
-def control_rows_copy(*, source: Source, tables: dict[str, list[str]], user_ids: Iterable[str]) -> list[str]:
+def control_rows_copy(
+    *, source: Source, tables: dict[str, list[str]], user_ids: Iterable[str], since: datetime
+) -> list[str]:
     """Bring the users' keys, tools and cooldowns to the control plane; a key that is revoked on either side stays so.
+    Tools and cooldowns that neither the old database has nor anybody made here `since` then are removed.
     Returns warnings.
     """
     users = frozenset(user_ids)
@@ -41,11 +45,23 @@ def control_rows_copy(*, source: Source, tables: dict[str, list[str]], user_ids:
         for key in keys:  # revoked on either side is revoked
             key.is_active = key.is_active and key.pk not in revoked
         _put(ApiKey, keys, ("key_id",))
-    for batch in rows_of(source, tables, "mem_tool_usage", users):
-        _put(ToolUsage, [mapping.tool(row) for row in batch], ("user_id", "tool_name"))
-    for batch in rows_of(source, tables, "mem_governance_cooldown", users):
-        _put(Cooldown, [mapping.cooldown(row) for row in batch], ("user_id", "operation"))
+    tools = [mapping.tool(row) for b in rows_of(source, tables, "mem_tool_usage", users) for row in b]
+    _replace(ToolUsage, tools, "tool_name", ToolUsage.objects.filter(last_used_at__lt=since), users)
+    runs = [
+        mapping.cooldown(row) for b in rows_of(source, tables, "mem_governance_cooldown", users) for row in b
+    ]
+    _replace(Cooldown, runs, "operation", Cooldown.objects.filter(last_run_at__lt=since), users)
     return warnings
+
+
+def _replace(model: type[Model], rows: list[Any], name: str, older: QuerySet[Any], users: Set[str]) -> None:
+    """Put the rows; of the older ones here those that are not among them go."""
+    wanted = {(row.user_id, getattr(row, name)) for row in rows}
+    here = older.values_list("pk", "user_id", name)
+    gone = [pk for pk, user, what in here if user in users and (user, what) not in wanted]
+    for part in parts(gone):
+        model._default_manager.filter(pk__in=part).delete()
+    _put(model, rows, ("user_id", name))
 
 
 def _put(model: type[Model], rows: list[Any], key: tuple[str, ...]) -> None:

@@ -1,14 +1,23 @@
 """What a migration would do, found out by asking both sides; nothing is written."""
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 
 from apps.legacy import mapping
 from apps.legacy.models import MigratedUser, Phase
 from apps.legacy.services.copying import Vectors
+from apps.legacy.services.identity import is_control_database, ledger_name
+from apps.legacy.services.leftovers import (
+    Choice,
+    Kind,
+    Leftover,
+    registered_find,
+    shown,
+    unregistered_find,
+)
 from apps.legacy.source import (
     COLUMNS,
     COPIED,
@@ -17,6 +26,8 @@ from apps.legacy.source import (
     SKIPPED_PREFIXES,
     Source,
     as_text,
+    branch_rows,
+    branch_table,
     count_by_user,
     fingerprint,
 )
@@ -47,6 +58,8 @@ class Plan:
     """Tables and columns this version knows nothing of; `--strict` refuses them."""
     gaps: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    leftovers: list[Leftover] = field(default_factory=list)
+    """What the chosen option is to be done with."""
     vectors: Vectors | None = None
     fingerprint: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
@@ -55,26 +68,41 @@ class Plan:
         return sum(sum(counts.values()) for counts in self.users.values())
 
 
-def plan_make(*, source: Source, only: list[str], strict: bool = False, keep_vectors: bool = True) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What whoever gives the command has chosen."""
+
+    only: tuple[str, ...] = ()
+    """These users; all where there are none."""
+    strict: bool = False
+    keep_vectors: bool = True
+    skip_missing_branches: bool = False
+    leftovers: Choice | None = None
+    with_serving: bool = False
+    """Also those who are in service here, whom a copy leaves alone."""
+
+
+def plan_make(*, source: Source, options: Options | None = None) -> Plan:
     """Look at the source and at the targets. What must be put right first is in `gaps`."""
+    options = options or Options()
     tables = source.tables()
     plan = Plan(tables)
     _classify(plan)
     _shape(plan)
     if not plan.gaps:
-        _users(plan, source, only)
+        everybody = _users(plan, source, options.only)
         _readable(plan, source)
         _words(plan, source)
-        _branches(plan, source)
-        _targets(plan, source, only)
-        _vectors(plan, source, keep_vectors)
+        _branches(plan, source, skip_missing=options.skip_missing_branches)
+        _targets(plan, source, everybody, options)
+        _vectors(plan, source, options.keep_vectors)
         _room(plan, source)
         plan.fingerprint = fingerprint(source, tables)
-    if _is_this_database(source):
+    if is_control_database(source):
         plan.gaps.append(
             "the old database is this server's own control database; give the new server another one"
         )
-    if strict and plan.unknown:
+    if options.strict and plan.unknown:
         plan.gaps.append(f"--strict: not known here: {', '.join(plan.unknown)}")
     return plan
 
@@ -100,12 +128,16 @@ def _classify(plan: Plan) -> None:
 def _shape(plan: Plan) -> None:
     for table, required in REQUIRED.items():
         if table not in plan.tables:
-            plan.gaps.append(f"the old database has no table {table}")
-        elif missing := sorted(required - set(plan.tables[table])):
+            if table == "mem_memories":
+                plan.gaps.append(
+                    f"the old database has no table {table}: see whether --legacy-url names the right one"
+                )
+        elif missing := sorted(set(required.split()) - set(plan.tables[table])):
             plan.gaps.append(f"table {table} of the old database lacks {', '.join(missing)}")
 
 
-def _users(plan: Plan, source: Source, only: list[str]) -> None:
+def _users(plan: Plan, source: Source, only: tuple[str, ...]) -> Set[str]:
+    """Fill in the selected users. Returns everybody who is in the old database."""
     found: dict[str, dict[str, int]] = {}
     for table in _WITH_USERS:
         if table in plan.tables and "user_id" in plan.tables[table]:
@@ -123,6 +155,7 @@ def _users(plan: Plan, source: Source, only: list[str]) -> None:
             plan.unknown.append(f"user {user_id!r}")
             continue
         plan.users[user_id] = counts
+    return found.keys()
 
 
 def _readable(plan: Plan, source: Source) -> None:
@@ -147,28 +180,23 @@ def _words(plan: Plan, source: Source) -> None:
                     plan.unknown.append(f"{column} {word!r} of {row['n']} memories")
 
 
-def _branches(plan: Plan, source: Source) -> None:
-    if "mem_branches" not in plan.tables:
-        return
-    for batch in source.rows("SELECT user_id, name, table_name, status FROM mem_branches"):
-        for row in batch:
-            user_id, table = as_text(row["user_id"]), as_text(row["table_name"]) or ""
-            if row["status"] != "active" or user_id not in plan.users or row["name"] == "main":
-                continue
-            if not SQL_IDENTIFIER.match(table) or not table.startswith("br_"):
-                plan.gaps.append(f"branch {row['name']!r} of {user_id!r} names an impossible table")
-            elif table not in plan.tables:
-                plan.gaps.append(f"table {table} of branch {row['name']!r} of {user_id!r} is missing")
-            else:
-                own, foreign = _branch_rows(source, table, user_id)
-                plan.branches.setdefault(user_id, []).append((str(row["name"]), table, own))
-                if foreign:
-                    plan.warnings.append(
-                        f"branch {row['name']!r} of {user_id!r} holds {foreign} rows of other users:"
-                        " they are left out"
-                    )
+def _branches(plan: Plan, source: Source, *, skip_missing: bool) -> None:
+    for row in branch_rows(source, plan.tables):
+        user_id, name = as_text(row["user_id"]), as_text(row["name"]) or ""
+        if user_id not in plan.users or row["status"] != "active" or name == "main":
+            continue
+        if (table := branch_table(plan.tables, row)) is None:
+            _missing_branch(plan, user_id, name, as_text(row["table_name"]) or "", skip=skip_missing)
+            continue
+        own, foreign = _branch_counts(source, table, user_id)
+        plan.branches.setdefault(user_id, []).append((name, table, own))
+        if foreign:
+            plan.warnings.append(
+                f"branch {name!r} of {user_id!r} holds {foreign} rows of other users: they are left out"
+            )
     if "mem_snapshots" in plan.tables:
-        sql = "SELECT user_id, COUNT(*) AS n FROM mem_snapshots WHERE status = 'active' GROUP BY user_id"
+        live = "WHERE status = 'active'" if "status" in plan.tables["mem_snapshots"] else ""
+        sql = f"SELECT user_id, COUNT(*) AS n FROM mem_snapshots {live} GROUP BY user_id"
         for batch in source.rows(sql):
             plan.snapshots.update({str(as_text(r["user_id"])): int(r["n"]) for r in batch})
     if "mem_user_state" in plan.tables:
@@ -182,7 +210,22 @@ def _branches(plan: Plan, source: Source) -> None:
         )
 
 
-def _branch_rows(source: Source, table: str, user_id: str) -> tuple[int, int]:
+def _missing_branch(plan: Plan, user_id: str, name: str, table: str, *, skip: bool) -> None:
+    if not table:
+        found = f"branch {name!r} of {user_id!r} names no table"
+    elif table in plan.tables or not SQL_IDENTIFIER.match(table):
+        found = f"branch {name!r} of {user_id!r} names an impossible table"
+    else:
+        found = f"table {table} of branch {name!r} of {user_id!r} is missing"
+    if skip:
+        plan.warnings.append(f"{found}: the branch comes as a deleted one")
+    else:
+        plan.gaps.append(
+            f"{found}: mark it deleted in the old mem_branches, or go on without it by --skip-missing-branches"
+        )
+
+
+def _branch_counts(source: Source, table: str, user_id: str) -> tuple[int, int]:
     """The owner's rows, and those of others: the old server cloned everybody's into a branch."""
     counts = f"SELECT COUNT(*) AS n, SUM({source.bytewise('user_id')} = %s) AS own FROM {source.name(table)}"
     for batch in source.rows(counts, [user_id.encode() if source.is_mysql else user_id]):
@@ -191,21 +234,29 @@ def _branch_rows(source: Source, table: str, user_id: str) -> tuple[int, int]:
     return 0, 0
 
 
-def _targets(plan: Plan, source: Source, only: list[str]) -> None:
+def _targets(plan: Plan, source: Source, everybody: Set[str], options: Options) -> None:
     """Who is in service here is left alone: refused where named, or where nobody else is left."""
-    phases = dict(MigratedUser.objects.filter(migration__source=source.label).values_list("user_id", "phase"))
+    rows = MigratedUser.objects.values_list("user_id", "phase", "migration__source")
+    name = ledger_name(source)
+    phases = {user_id: phase for user_id, phase, migration in rows if migration == name}
+    elsewhere = {user_id for user_id, phase, migration in rows if migration != name and phase != Phase.ACTIVE}
     serving = dict(UserDatabase.objects.values_list("user_id", "status"))
     names = database_names()
     done = [user_id for user_id in plan.users if phases.get(user_id) == Phase.ACTIVE]
-    if only or len(done) == len(plan.users):
+    if options.with_serving:
+        done = []
+    elif options.only or len(done) == len(plan.users):
         plan.gaps += [f"user {user_id!r} has been migrated and is in service here" for user_id in done]
     elif done:
         plan.warnings.append(
             f"{len(done)} users have been migrated and are in service here: they are left alone"
         )
         plan.users = {user_id: counts for user_id, counts in plan.users.items() if user_id not in set(done)}
+    left_behind = {
+        user_id for user_id in plan.users if user_id in elsewhere and serving.get(user_id) == State.IMPORTING
+    }
     for user_id in plan.users:
-        if user_id not in phases and user_id in names:
+        if user_id not in phases and user_id in names and user_id not in left_behind:
             plan.gaps.append(
                 f"user {user_id!r} has a database here already ({names[user_id]}); leave them out with --user"
                 " for all others, or erase them here first"
@@ -214,6 +265,47 @@ def _targets(plan: Plan, source: Source, only: list[str]) -> None:
             plan.gaps.append(
                 f"user {user_id!r} came into service here before they were copied; nothing was changed"
             )
+    vanished = [u for u, phase in phases.items() if u not in everybody and phase != Phase.ACTIVE]
+    if not options.with_serving:
+        _unregistered(plan, [user_id for user_id in plan.users if user_id not in names], options.leftovers)
+        _elsewhere(plan, registered_find(Kind.ELSEWHERE, left_behind), options.leftovers)
+    _vanished(plan, registered_find(Kind.VANISHED, vanished), options.leftovers)
+
+
+def _unregistered(plan: Plan, user_ids: list[str], choice: Choice | None) -> None:
+    found = unregistered_find(user_ids)
+    if choice is Choice.IGNORE:
+        plan.warnings += (
+            [f"{shown(found)}: left alone, the users get databases of other names"] if found else []
+        )
+        return
+    plan.leftovers += [each for each in found if choice and each.is_the_users]
+    if refused := [each for each in found if not (choice and each.is_the_users)]:
+        plan.gaps.append(
+            f"{len(refused)} databases have the names of users to be migrated and are not in the registry:"
+            f" {shown(refused)}. Choose: --leftovers adopt goes on with those that an abandoned migration of the user"
+            " left, discard drops them, ignore leaves all of them and gives the users other names"
+        )
+
+
+def _elsewhere(plan: Plan, found: list[Leftover], choice: Choice | None) -> None:
+    if choice in (Choice.ADOPT, Choice.DISCARD):
+        plan.leftovers += found
+    elif found:
+        plan.gaps.append(
+            f"{len(found)} users were copied from another old database and never came into service: {shown(found)}."
+            " Choose: --leftovers adopt goes on with their databases, discard drops them"
+        )
+
+
+def _vanished(plan: Plan, found: list[Leftover], choice: Choice | None) -> None:
+    if choice is Choice.DISCARD:
+        plan.leftovers += found
+    elif found:
+        plan.warnings.append(
+            f"{len(found)} users who were copied are no longer in the old database: {shown(found)}."
+            " Nobody is served from these databases; --leftovers discard drops them"
+        )
 
 
 def _room(plan: Plan, source: Source) -> None:
@@ -256,12 +348,3 @@ def _vectors(plan: Plan, source: Source, keep: bool) -> None:
             f"vectors {sorted(widths)} wide do not fit {configured.model} ({width}): they are left out and made anew "
             "in the background; until then search goes by words"
         )
-
-
-def _is_this_database(source: Source) -> bool:
-    entry = connection.settings_dict
-    name = str(entry["NAME"])
-    if source.label.startswith("sqlite:"):
-        return source.label == f"sqlite:{name}"[-255:]
-    host = f"{entry.get('HOST') or 'localhost'}:{entry.get('PORT') or 3306}"
-    return connection.vendor == "mysql" and source.label == f"mysql:{host}/{name}"

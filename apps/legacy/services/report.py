@@ -2,14 +2,19 @@
 
 import json
 import os
-from collections.abc import Iterable
+import platform
+import socket
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
 
 import django
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from apps.accounts.models import ApiKey, ToolUsage
+from apps.governance.models import Cooldown
 from apps.legacy.services.copying import Copied
 from apps.legacy.services.planning import Plan
 from apps.legacy.services.verifying import Verified
@@ -18,14 +23,18 @@ from apps.tenancy import schema
 from apps.tenancy.selectors import database_names, registration_find
 from memoria.naming import database_name
 
-SHARED = ("mem_api_keys", "mem_tool_usage", "mem_governance_cooldown")
+SHARED: dict[str, Any] = {
+    "mem_api_keys": ApiKey,
+    "mem_tool_usage": ToolUsage,
+    "mem_governance_cooldown": Cooldown,
+}
 RUNTIME = ("mem_distributed_locks", "mem_async_tasks")
 
 
 class Report:
     """What is known so far. `write` may be called at any time."""
 
-    def __init__(self, phase: str, path: Path | None) -> None:
+    def __init__(self, phase: str, path: Path | None, options: dict[str, Any]) -> None:
         self._path = path
         self._users: dict[str, dict[str, Any]] = {}
         self.fields: dict[str, Any] = {
@@ -35,8 +44,22 @@ class Report:
             "shared_db_name": str(connection.settings_dict["NAME"]),
             "pre_execute_account_snapshot": None,
             "started_at": timezone.now().isoformat(),
+            "written_at": None,
             "finished_at": None,
-            "versions": {"schema": schema.schema_version(), "django": django.get_version()},
+            "outcome": "running",
+            "exit_code": None,
+            "host": socket.gethostname(),
+            "options": options,
+            "versions": {
+                "tool": settings.SPECTACULAR_SETTINGS["VERSION"],
+                "schema": schema.schema_version(),
+                "python": platform.python_version(),
+                "django": django.get_version(),
+                "source": None,
+                "target": None,
+            },
+            "source": None,
+            "target": connection.settings_dict.get("HOST") or "localhost",
             "selected_users": [],
             "shared_tables": [],
             "skipped_shared_runtime_tables": list(RUNTIME),
@@ -53,6 +76,14 @@ class Report:
         if path is None or (path.parent.is_dir() and os.access(path.parent, os.W_OK) and not path.is_dir()):
             return None
         return f"the report cannot be written to {path}"
+
+    def sides(self, source: Source) -> None:
+        """Where the old database is, and what both servers call themselves."""
+        versions = self.fields["versions"]
+        self.fields["source"], versions["source"] = source.label, source.server()
+        connection.ensure_connection()
+        found = ".".join(map(str, connection.get_database_version()))
+        versions["target"] = f"{connection.display_name} {found}"
 
     def plan(self, plan: Plan, source: Source) -> None:
         status = "planned" if self.fields["dry_run"] else "pending"
@@ -119,24 +150,45 @@ class Report:
             table: {"source": old, "target": new} for table, (old, new) in result.tables.items()
         }
         entry["mismatches"] = result.mismatches
+        entry["differs_by_use"] = result.differs_by_use
+        entry["verify_seconds"] = round(result.seconds, 3)
+        if result.mismatches:
+            self.fields["failed_users"].append(result.user_id)
         for table in (*entry["tables"], *entry["branch_tables"]):
             label = table["note"].replace("'", "") if table["note"] else table["table_name"]
             if (sums := result.tables.get(label)) is not None:
                 table["source_rows"], table["target_rows"] = (int(each.split(":")[0]) for each in sums)
 
-    def shared_copied(self) -> None:
+    def mismatched(self, found: Iterable[tuple[str, str]]) -> None:
+        """What differs in the control plane, as pairs of user and mismatch."""
+        for user_id, mismatch in found:
+            self._users[user_id].setdefault("mismatches", []).append(mismatch)
+            if user_id not in self.fields["failed_users"]:
+                self.fields["failed_users"].append(user_id)
+
+    def shared_copied(self, user_ids: Set[str]) -> None:
         for table in self.fields["shared_tables"]:
             if table["status"] == "pending":
-                table |= {"status": "copied", "target_rows": table["source_rows"]}
+                here = SHARED[table["table_name"]].objects.values_list("user_id", flat=True)
+                table |= {
+                    "status": "copied",
+                    "target_rows": sum(user in user_ids for user in here.iterator()),
+                }
 
     def failed(self, reasons: Iterable[str]) -> None:
         self.fields["errors"] += reasons
+
+    def ended(self, outcome: str, code: int) -> None:
+        """Write the report for the last time."""
+        now = timezone.now().isoformat()
+        self.fields |= {"outcome": outcome, "exit_code": code, "finished_at": now}
+        self.write()
 
     def write(self) -> None:
         """Replace the file in one step. Nothing where there is no file to write."""
         if self._path is None or self.refusal():
             return
-        self.fields["finished_at"] = timezone.now().isoformat()
+        self.fields["written_at"] = timezone.now().isoformat()
         self.fields["users"] = [self._users[user_id] for user_id in sorted(self._users)]
         temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         with temporary.open("w") as file:

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, NamedTuple
 
 from apps.legacy.models import MigratedUser, Phase
@@ -106,6 +107,7 @@ class Verified:
     """Nothing was compared: neither side has changed since the last comparison."""
     differs_by_use: list[str] = field(default_factory=list)
     """The user is in service and has written here since: where that shows."""
+    seconds: float = 0.0
 
 
 def user_verify(
@@ -116,6 +118,7 @@ def user_verify(
     Of a user in service, what grows while reading (counters, vectors that were lacking) is left out, and where they
     have written here since, the differences are no mismatches.
     """
+    started = monotonic()
     result = Verified(user_id)
     found = registration_find(user_id=user_id)
     if found is None:
@@ -139,6 +142,7 @@ def user_verify(
             check.seal(row.sealed if row is not None and not is_serving else {}, here.tables)
         result.target_digest, result.content_digest = here.everything, here.content
         result.sealed = here.tables
+    result.seconds = monotonic() - started
     return result
 
 

@@ -44,6 +44,14 @@ class UserServer:
     def exists(self, database: str) -> bool:
         raise NotImplementedError
 
+    def databases(self) -> set[str]:
+        """Names of all user databases that are there, whoever made them."""
+        raise NotImplementedError
+
+    def change_owner(self, database: str, old: Owner, new: Owner) -> None:
+        """Put another marker into a database. Raises WrongOwner unless it carries the old one."""
+        raise NotImplementedError
+
     def owner(self, database: str) -> Owner | None:
         """The marker inside a database; None where there is no database or no marker. Errors propagate."""
         raise NotImplementedError

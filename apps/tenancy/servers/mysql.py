@@ -146,6 +146,24 @@ class MysqlServer(UserServer):
             cursor.execute("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", [database])
             return cursor.fetchone() is not None
 
+    def databases(self) -> set[str]:
+        with self._cursor() as cursor:
+            cursor.execute(
+                "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
+                [r"mem\_u\_%"],
+            )
+            return {name for (name,) in cursor.fetchall()}
+
+    def change_owner(self, database: str, old: Owner, new: Owner) -> None:
+        self.pool.close_idle(database)
+        with self._cursor() as cursor:
+            cursor.execute(SELECT_OWNER.replace("mem_owner", f"{quoted(database)}.mem_owner"))
+            checked_owner(cursor.fetchall(), old, database)
+            cursor.execute(
+                f"UPDATE {quoted(database)}.mem_owner SET user_id = %s, deployment = %s",
+                [new.user_id.encode(), new.deployment.encode()],
+            )
+
     def owner(self, database: str) -> Owner | None:
         with self._cursor() as cursor:
             return self._owner(cursor, database)

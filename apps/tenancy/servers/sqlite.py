@@ -71,6 +71,25 @@ class SqliteServer(UserServer):
     def exists(self, database: str) -> bool:
         return self.path(database).exists()
 
+    def databases(self) -> set[str]:
+        return {
+            path.stem
+            for path in self.directory.glob(
+                f"{database_path('mem_u_' + '0' * 16).parts[0]}/*/mem_u_*.sqlite3"
+            )
+        }
+
+    def change_owner(self, database: str, old: Owner, new: Owner) -> None:
+        self.pool.close_idle(database)
+        with (
+            contextlib.closing(
+                sqlite3.connect(f"file:{quote(str(self.path(database)))}?mode=rw", uri=True)
+            ) as raw,
+            raw,
+        ):
+            checked_owner(raw.execute("SELECT user_id, deployment FROM mem_owner").fetchall(), old, database)
+            raw.execute("UPDATE mem_owner SET user_id = ?, deployment = ?", (new.user_id, new.deployment))
+
     def owner(self, database: str) -> Owner | None:
         path = self.path(database)
         if not path.exists():

@@ -22,7 +22,7 @@ def queries(folder, users):
     source, asked = open_source(url), []
     source._connection.set_trace_callback(asked.append)
     with CaptureQueriesContext(connection) as own:
-        plan = plan_make(source=source, only=[])
+        plan = plan_make(source=source)
     source.close()
     assert len(plan.users) == users
     return len(asked), len(own)
@@ -41,7 +41,7 @@ def test_no_room_and_no_right_are_gaps(db, tmp_path, monkeypatch):
         monkeypatch.setattr(cls, "free_bytes", lambda self: 10)
         monkeypatch.setattr(cls, "may_create", lambda self: False)
     source = open_source(url)
-    gaps = "\n".join(plan_make(source=source, only=[]).gaps)
+    gaps = "\n".join(plan_make(source=source).gaps)
     source.close()
     assert "GiB free" in gaps
     assert "may not create databases" in gaps

@@ -1,5 +1,6 @@
 """That the proof finds whatever may be wrong in any table that a migration fills."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,17 +10,22 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
 
+from apps.accounts.models import ApiKey, ToolUsage
+from apps.governance.models import Cooldown
 from apps.graph.models import MemoryEntityLink
 from apps.legacy.made import START, Writer
-from apps.legacy.models import Migration
+from apps.legacy.models import MigratedUser, Migration
+from apps.legacy.services.control_rows import control_rows_copy
 from apps.legacy.services.copying import Vectors, user_copy
 from apps.legacy.services.verifying import Verified, user_verify
+from apps.legacy.services.verifying_control import control_rows_verify
 from apps.legacy.source import Source, open_source
 from apps.memories.models import OPEN, Memory, Revision
 from apps.tenancy import sql
+from apps.tenancy.models import State, UserDatabase
 from apps.tenancy.scope import user_atomic, user_database
 from apps.tenancy.selectors import registration_find, registration_route
 from apps.tenancy.user_plane import UserModel
@@ -195,5 +201,104 @@ def test_what_was_damaged_before_it_served_anybody_is_copied_again(copied: Copie
         sql.execute("UPDATE mem_memories SET content = 'damaged', search_text = ''")
         sql.execute("DELETE FROM mem_entities")
     assert copied.verify().mismatches != []
+    copied.copy()
+    assert copied.verify().mismatches == []
+
+
+def control_damages() -> Iterator[tuple[str, str, str, list[Any]]]:
+    for model in (ApiKey, ToolUsage, Cooldown):
+        table = model._meta.db_table
+        row = model._default_manager.get(user_id="ada")
+        fields = list(model._meta.concrete_fields)
+        for field in fields:
+            if not field.primary_key or not isinstance(field, models.AutoField):
+                value = flipped(field, getattr(row, field.attname))
+                statement = f"UPDATE {table} SET {field.column} = %s WHERE user_id = 'ada'"
+                yield table, f"{field.attname} flipped", statement, [value]
+        yield table, "dropped", f"DELETE FROM {table} WHERE user_id = 'ada'", []
+        for what, user_id in (("doubled", "ada"), ("foreign", "Ada")):
+            row.user_id = user_id
+            names = ", ".join(field.column for field in fields)
+            values = []
+            for field in fields:
+                value = getattr(row, field.attname)
+                if isinstance(field, models.AutoField):
+                    value = row.pk + 1000
+                elif field.unique or field.attname in ("tool_name", "operation"):
+                    value = flipped(field, value)
+                values.append(value)
+            marks = ", ".join(["%s"] * len(values))
+            yield table, what, f"INSERT INTO {table} ({names}) VALUES ({marks})", values
+
+
+def test_one_wrong_byte_or_row_in_the_control_plane_is_found(copied: Copied) -> None:
+    # W-43
+    users = frozenset(("ada", "Ada"))
+
+    def verify(is_serving: bool) -> list[tuple[str, str]]:
+        return control_rows_verify(
+            source=copied.source,
+            tables=copied.tables,
+            user_ids=users,
+            since=copied.migration.started_at,
+            is_serving=is_serving,
+        )
+
+    control_rows_copy(
+        source=copied.source, tables=copied.tables, user_ids=users, since=copied.migration.started_at
+    )
+    assert verify(False) == verify(True) == []
+    missed = []
+    for table, what, statement, parameters in list(control_damages()):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            before, after = verify(False), verify(True)
+            transaction.set_rollback(True)
+        for found, when in ((before, "at the cutover"), (after, "in service")):
+            if not any(mismatch.startswith(f"{table}:") for _, mismatch in found):
+                missed.append(f"{table} {what} {when}")
+    assert set(missed) == {
+        "mem_api_keys key_id flipped at the cutover",  # the same secret of the same user under another id
+        "mem_api_keys key_id flipped in service",
+        "mem_api_keys is_active flipped at the cutover",  # revoked here
+        "mem_api_keys is_active flipped in service",
+        "mem_api_keys last_used_at flipped in service",
+        "mem_tool_usage last_used_at flipped in service",
+        "mem_governance_cooldown last_run_at flipped in service",
+    }
+
+
+def test_a_user_in_service_is_compared_until_they_write(copied: Copied) -> None:
+    found = registration_find(user_id="ada")
+    assert found is not None
+    assert copied.verify().mismatches == []
+    MigratedUser.objects.update(content_digest=copied.verify().content_digest, sealed={})
+    UserDatabase.objects.filter(pk="ada").update(status=State.ACTIVE)
+    with user_database(registration_route(found)):
+        sql.execute("UPDATE mem_memories_stats SET access_count = access_count + 1")  # by reading
+        assert copied.verify().mismatches == []
+        copied.writer.execute("UPDATE mem_retrieval_feedback SET context = 'late' WHERE user_id = 'ada'")
+        copied.writer.commit()
+        assert copied.verify().mismatches == ["mem_retrieval_feedback: the contents differ"]
+        sql.execute("UPDATE mem_user_state SET active_branch = 'main'")
+    result = copied.verify()
+    assert result.mismatches == []
+    assert [each.split(":")[0] for each in result.differs_by_use] == [
+        "mem_retrieval_feedback",
+        "mem_user_state",
+    ]
+
+
+def test_repeated_copies_leave_nothing_of_what_is_gone(copied: Copied) -> None:
+    copied.verify()
+    writer = copied.writer
+    vector = json.dumps([0.5] * 64)
+    writer.execute("DELETE FROM br_000000_work WHERE content = 'only on the branch'")
+    writer.execute(
+        "UPDATE mem_memories SET embedding = %s, content = 'quite another' WHERE user_id = 'ada'", [vector]
+    )
+    writer.execute("UPDATE mem_branches SET status = 'active' WHERE name = 'gone'")  # its table is not there
+    writer.insert("mem_branches", [["b-older", "ada", "work", "br_000003_work", "active", START]])
+    writer.commit()
     copied.copy()
     assert copied.verify().mismatches == []

@@ -1,15 +1,18 @@
 """Move the users of an earlier server's one shared database to databases of their own."""
 
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import active_children
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, NoReturn
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -23,25 +26,68 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from apps.legacy.detect import INSTRUCTIONS, is_legacy_control_database
+from apps.legacy.detect import INSTRUCTIONS, is_behind, is_legacy_control_database
 from apps.legacy.models import MigratedUser, Migration, Phase
 from apps.legacy.services import by_workers, running
 from apps.legacy.services.control_rows import control_rows_copy
 from apps.legacy.services.cutover import activate, deactivate
 from apps.legacy.services.digests import source_digests
+from apps.legacy.services.faults import MISMATCH, PARTIAL, REFUSED, Fault, fault, said_by
+from apps.legacy.services.identity import identity_note, ledger_name
 from apps.legacy.services.ledger import leased, refuse_running
-from apps.legacy.services.planning import Plan, plan_make
+from apps.legacy.services.leftovers import Choice, Leftover, leftover_resolve, shown
+from apps.legacy.services.planning import Options, Plan, plan_make
 from apps.legacy.services.report import Report
 from apps.legacy.services.running import Job
+from apps.legacy.services.verifying_control import control_rows_verify
 from apps.legacy.source import Source, fingerprint, open_source
-from memoria.errors import Conflict, MemoriaError
 
-REFUSED, PARTIAL, MISMATCH, LOCKED = 3, 4, 5, 6
+# Options that the report repeats: none of them holds a password.
+REPORTED = (
+    *"user concurrency via strict drop_vectors overwrite skip_missing_branches".split(),
+    *"leftovers yes quiet_seconds".split(),
+)
 PHASES = ("plan", "copy", "verify", "cutover", "rollback", "status")
 # Below this many rows for each, another process costs more to start than it saves.
 ROWS_PER_PROCESS = 20_000
 USERS_SHOWN = 50
 WARNINGS_SHOWN = 20
+
+
+class _Interrupted(KeyboardInterrupt):
+    def __init__(self, number: int) -> None:
+        super().__init__("interrupted: what has arrived stays; repeat the command to go on")
+        self.code = 128 + number
+
+
+class _Signals:
+    """Lets Ctrl-C and a polite end of the process stop the work at once: nothing waits for children."""
+
+    def __init__(self) -> None:
+        self.interrupted: _Interrupted | None = None
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        if current_thread() is not main_thread():  # only there may handlers be set
+            yield
+            return
+        before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: object) -> None:
+        for child in active_children():
+            child.terminate()
+        self.interrupted = _Interrupted(number)
+        raise self.interrupted
+
+    def check(self) -> None:
+        """Raise what a driver's callback has swallowed."""
+        if self.interrupted is not None:
+            raise self.interrupted
 
 
 class _PerSecond(ProgressColumn):
@@ -55,7 +101,7 @@ class Command(BaseCommand):
         "The old database is only read.\n"
         "Example: manage.py migrate_legacy plan --legacy-url mysql://reader:password@host:3306/memoria --strict\n"
         "Exit codes: 0 done, 3 refused, 4 some users failed (repeat the command), 5 verification mismatch, "
-        "6 another migration of this database is running."
+        "6 another migration of this database is running, 130 and 143 interrupted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -85,7 +131,21 @@ class Command(BaseCommand):
             action="store_true",
             help="copy: give up what users wrote here between a cutover and a rollback",
         )
-        parser.add_argument("--yes", action="store_true", help="cutover: the writers are stopped; do not ask")
+        parser.add_argument(
+            "--skip-missing-branches",
+            action="store_true",
+            help="go on without the branches whose tables are not in the old database",
+        )
+        parser.add_argument(
+            "--leftovers",
+            choices=list(map(str, Choice)),
+            help="what to do with databases that an abandoned migration left, and with copies of users who are gone",
+        )
+        parser.add_argument(
+            "--yes",
+            action="store_true",
+            help="do not ask: the writers are stopped (cutover), the leftovers may be changed (--leftovers)",
+        )
         parser.add_argument(
             "--quiet-seconds",
             type=float,
@@ -96,48 +156,84 @@ class Command(BaseCommand):
     def handle(self, *, phase: str, **options: Any) -> None:
         self.options = options
         self.console = Console(file=self.stderr, highlight=False)  # type: ignore[arg-type]
-        self.report = Report(phase, options["report_out"])
+        used = {name: options[name] for name in REPORTED}
+        self.report = Report(phase, options["report_out"], used)
+        self.signals = _Signals()
+        source: Source | None = None
         try:
-            if reason := self.report.refusal():
-                self._refuse([reason])
+            with self.signals.watched():
+                source = self._ready()
+                self.report.sides(source)
+                getattr(self, f"_{phase}")(source)
+        except CommandError as error:
+            self.report.ended("failed", error.returncode)
+            raise
+        except (_Interrupted, Exception) as error:
+            if (
+                interrupted := self.signals.interrupted
+            ) is not None:  # or what became of it in a driver's callback
+                known: Fault | None = Fault(interrupted.code, str(interrupted))
+            else:
+                known = fault(error)
+            self.report.failed([known.text if known else f"{type(error).__name__}: {error}"[:300]])
+            self.report.ended(
+                "interrupted" if self.signals.interrupted else "failed", known.code if known else 1
+            )
+            if known is None:
+                raise
+            raise CommandError(known.text, returncode=known.code) from None
+        finally:
+            if source is not None:
+                source.close()
+        self.report.ended("done", 0)
+
+    def _ready(self) -> Source:
+        """The open old database, once this server's side is found to be fit for a migration."""
+        if reason := self.report.refusal():
+            self._refuse([reason])
+        try:
             if is_legacy_control_database():
                 self._refuse([INSTRUCTIONS])
-            if not options["legacy_url"]:
-                self._refuse(["name the old database: --legacy-url, or MEMORIA_LEGACY_URL"])
-            source = open_source(options["legacy_url"])
-        except (MemoriaError, ImproperlyConfigured) as error:
-            self._refuse([str(error)])
-        try:
-            getattr(self, f"_{phase}")(source)
-        except Conflict as error:
-            self._stop(LOCKED, [str(error)])
-        except CommandError:
-            raise
-        except Exception as error:
-            self.report.failed([f"{type(error).__name__}: {error}"[:300]])
-            raise
-        finally:
-            source.close()
-            self.report.write()
+            behind = is_behind()
+        except Error as error:
+            said = said_by(error)
+            self._refuse(
+                [f"this server's control database cannot be used: see MEMORIA_DATABASE_URL ({said})"]
+            )
+        if behind:
+            self._refuse(
+                ["this server's control database lacks tables of this version: run 'manage.py migrate'"]
+            )
+        if not self.options["legacy_url"]:
+            self._refuse(["name the old database: --legacy-url, or MEMORIA_LEGACY_URL"])
+        return open_source(self.options["legacy_url"])
 
     # --- phases ---
 
     def _plan(self, source: Source) -> None:
-        refuse_running(source.label)
+        refuse_running(ledger_name(source))
         plan = self._planned(source)
         self._show(plan)
         if plan.gaps:
             self._refuse(plan.gaps)
 
     def _copy(self, source: Source) -> None:
-        with leased(source.label) as migration:
+        with leased(ledger_name(source)) as migration:
             job, user_ids = self._job(source, migration)
             self._copied(job, user_ids)
 
     def _verify(self, source: Source) -> None:
-        with leased(source.label) as migration:
-            job, user_ids = self._job(source, migration)
-            self._verified(job, user_ids, again=True)
+        with leased(ledger_name(source)) as migration:
+            job, user_ids = self._job(source, migration, with_serving=True)
+            serving = MigratedUser.objects.filter(migration=migration, phase=Phase.ACTIVE, pk__in=user_ids)
+            found = control_rows_verify(
+                source=source,
+                tables=job.tables,
+                user_ids=frozenset(serving.values_list("pk", flat=True)),
+                since=migration.started_at,
+                is_serving=True,
+            )
+            self._verified(job, user_ids, again=True, found=found)
 
     def _cutover(self, source: Source) -> None:
         if not self.options["yes"]:
@@ -145,7 +241,7 @@ class Command(BaseCommand):
                 self._refuse(["stop every writer of the old server, then give --yes"])
             if input("Are all writers of the old server stopped? Type 'stopped': ").strip() != "stopped":
                 self._refuse(["cutover needs stopped writers"])
-        with leased(source.label) as migration, self._timed("cutover"):
+        with leased(ledger_name(source)) as migration, self._timed("cutover"):
             before = fingerprint(source, source.tables())
             time.sleep(self.options["quiet_seconds"])
             if moved := _moved(before, fingerprint(source, source.tables())):
@@ -154,10 +250,18 @@ class Command(BaseCommand):
             self._copied(job, user_ids)
             self._verified(job, user_ids, again=False)
             with self._timed("keys"):
-                warnings = control_rows_copy(source=source, tables=job.tables, user_ids=user_ids)
+                began = migration.started_at
+                warnings = control_rows_copy(source=source, tables=job.tables, user_ids=user_ids, since=began)
                 self.report.fields["warnings"] += warnings
                 self._warn(warnings)
-            self.report.shared_copied()
+                users = frozenset(user_ids)
+                found = control_rows_verify(
+                    source=source, tables=job.tables, user_ids=users, since=began, is_serving=False
+                )
+            self.report.shared_copied(users)
+            self.report.mismatched(found)
+            if found:
+                self._stop(MISMATCH, [f"user {user_id!r}: {mismatch}" for user_id, mismatch in found])
             if moved := _moved(before, fingerprint(source, source.tables())):
                 self._refuse(
                     [f"the old database was written to during the cutover ({moved}); nobody was activated"]
@@ -176,7 +280,7 @@ class Command(BaseCommand):
         )
 
     def _rollback(self, source: Source) -> None:
-        with leased(source.label) as migration:
+        with leased(ledger_name(source)) as migration:
             users = MigratedUser.objects.filter(migration=migration, phase=Phase.ACTIVE)
             if self.options["user"]:
                 users = users.filter(pk__in=self.options["user"])
@@ -191,7 +295,7 @@ class Command(BaseCommand):
         )
 
     def _status(self, source: Source) -> None:
-        migration = Migration.objects.filter(source=source.label).first()
+        migration = Migration.objects.filter(source=ledger_name(source)).first()
         if migration is None or not MigratedUser.objects.filter(migration=migration).exists():
             self.stdout.write("Nothing of this database has been migrated.")
             return
@@ -205,22 +309,30 @@ class Command(BaseCommand):
 
     # --- parts ---
 
-    def _planned(self, source: Source) -> Plan:
+    def _planned(self, source: Source, *, with_serving: bool = False) -> Plan:
         options = self.options
         with self._timed("plan"):
-            plan = plan_make(
-                source=source,
-                only=options["user"],
+            chosen = Options(
+                only=tuple(options["user"]),
                 strict=options["strict"],
                 keep_vectors=not options["drop_vectors"],
+                skip_missing_branches=options["skip_missing_branches"],
+                leftovers=Choice(options["leftovers"]) if options["leftovers"] else None,
+                with_serving=with_serving,
             )
+            plan = plan_make(source=source, options=chosen)
         self.report.plan(plan, source)
         return plan
 
-    def _job(self, source: Source, migration: Migration) -> tuple[Job, list[str]]:
-        plan = self._planned(source)
+    def _job(
+        self, source: Source, migration: Migration, *, with_serving: bool = False
+    ) -> tuple[Job, list[str]]:
+        identity_note(source, migration.pk)
+        plan = self._planned(source, with_serving=with_serving)
         if plan.gaps:
             self._refuse(plan.gaps)
+        if plan.leftovers and not with_serving:
+            self._resolve(plan.leftovers, migration)
         with self._timed("digests"):
             digests = source_digests(source=source, tables=plan.tables)
         known = MigratedUser.objects.filter(migration=migration).exclude(source_digest="")
@@ -237,6 +349,18 @@ class Command(BaseCommand):
             self.options["overwrite"],
         )
         return job, list(plan.users)
+
+    def _resolve(self, leftovers: list[Leftover], migration: Migration) -> None:
+        choice = Choice(self.options["leftovers"])
+        what = f"--leftovers {choice}: {len(leftovers)} databases: {shown(leftovers)}"
+        if not self.options["yes"]:
+            if not sys.stdin.isatty():
+                self._refuse([f"{what}. Confirm it with --yes"])
+            if input(f"{what}. Type their number: ").strip() != str(len(leftovers)):
+                self._refuse(["nothing was changed"])
+        for leftover in leftovers:
+            leftover_resolve(leftover, choice, migration_id=migration.pk)
+        self.stdout.write(what)
 
     def _copied(self, job: Job, user_ids: list[str]) -> None:
         failed: list[str] = []
@@ -269,8 +393,12 @@ class Command(BaseCommand):
         if failed:
             self._stop(PARTIAL, failed)
 
-    def _verified(self, job: Job, user_ids: list[str], *, again: bool) -> None:
-        wrong: list[str] = []
+    def _verified(
+        self, job: Job, user_ids: list[str], *, again: bool, found: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """`found` is what is known to be wrong beside the users' own databases."""
+        wrong = [f"user {user_id!r}: {mismatch}" for user_id, mismatch in found]
+        used: list[str] = []
         unchanged = 0
         with self._timed("verify"), self._progress("verifying", len(user_ids), "users") as (progress, task):
             if self.options["via"] == "celery":
@@ -287,11 +415,19 @@ class Command(BaseCommand):
                 self.report.verified(result)
                 unchanged += result.is_unchanged
                 wrong += [f"user {result.user_id!r}: {mismatch}" for mismatch in result.mismatches]
+                if result.differs_by_use:
+                    used.append(
+                        f"user {result.user_id!r} has written here since the cutover, and differs from the old"
+                        f" database: {'; '.join(result.differs_by_use)}"
+                    )
+        self.report.mismatched(found)
+        self._warn(used)
         self.report.write()
         if wrong:
             self._stop(MISMATCH, wrong)
         as_before = f" ({unchanged} as verified before)" if unchanged else ""
-        self.stdout.write(f"verified {len(user_ids)} users: everything is equal{as_before}")
+        equal = f"verified {len(user_ids) - len(used)} users: everything is equal{as_before}"
+        self.stdout.write(equal + (f"; {len(used)} have written here since" if used else ""))
 
     def _warn(self, warnings: list[str]) -> None:
         for line in warnings[:WARNINGS_SHOWN]:
@@ -309,11 +445,13 @@ class Command(BaseCommand):
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
+        self.signals.check()
         started = time.monotonic()
         try:
             yield
         finally:
             self.report.fields["timings"][what] = round(time.monotonic() - started, 3)
+            self.report.write()
 
     @contextmanager
     def _progress(self, what: str, total: int, unit: str) -> Iterator[tuple[Progress, Any]]:
@@ -356,7 +494,6 @@ class Command(BaseCommand):
 
     def _stop(self, code: int, reasons: list[str]) -> NoReturn:
         self.report.failed(reasons)
-        self.report.write()
         raise CommandError("\n".join(reasons), returncode=code)
 
 

@@ -11,7 +11,7 @@ from apps.graph.services import memories_link
 from apps.legacy import mapping
 from apps.legacy.services.copying.memories import COMPARED, Made, insert, made_of, vectors_attach
 from apps.legacy.services.copying.run import Run, keys
-from apps.legacy.source import Row, parts, user_rows
+from apps.legacy.source import Row, branch_table, parts, user_rows
 from apps.memories.commits import SHARED
 from apps.memories.models import MAIN_BRANCH, OPEN, Memory, Revision
 from apps.tenancy import sql
@@ -29,7 +29,7 @@ def live_branches(run: Run) -> list[Row]:
     live: dict[str, Row] = {}
     for row in rows:
         name = mapping.text(row["name"]) or ""
-        if row.get("status") != "active" or name == "main":
+        if branch_table(run.tables, row) is None:
             continue
         if name in live:
             run.result.warnings.append(f"branch {name!r} is there twice; the newer one was taken")
