@@ -143,9 +143,27 @@ def database(name: str, url: str) -> Database:
     options: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
     if unknown := sorted(set(options) - MYSQL_OPTIONS):
         raise ImproperlyConfigured(f"{name} has unknown options {unknown}; known are {sorted(MYSQL_OPTIONS)}")
+    name_there = unquote(parts.path.lstrip("/"))
     return Database(
-        "mysql", unquote(parts.path.lstrip("/")), host, port, unquote(user), unquote(password), options
+        "mysql", name_there, host, port, unquote(user), unquote(password), _driver_options(name, options)
     )
+
+
+def _driver_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The query parameters as mysqlclient takes them: numbers of seconds, and what is about TLS together."""
+    found: dict[str, Any] = {}
+    for option, value in options.items():
+        if option.startswith("ssl_"):
+            found.setdefault("ssl", {})[option.removeprefix("ssl_")] = value
+        elif option.endswith("_timeout"):
+            if not value.isdigit():
+                raise ImproperlyConfigured(
+                    f"{name}: {option} must be a whole number of seconds, not {value!r}"
+                )
+            found[option] = int(value)
+        else:
+            found[option] = value
+    return found
 
 
 def user_servers(name: str, value: str) -> dict[str, Database]:

@@ -229,12 +229,6 @@ class MysqlSource:
         self.label = f"mysql:{where}/{place.name}"[-255:]
         if not place.name:
             raise Invalid("the old database's URL names no database: end --legacy-url in /<name>")
-        options = {
-            k: v for k, v in place.options.items() if k in ("unix_socket", "connect_timeout", "read_timeout")
-        }
-        tls = {k.removeprefix("ssl_"): v for k, v in place.options.items() if k.startswith("ssl_")}
-        if tls:
-            options["ssl"] = tls
         self._schema = place.name
         self._cursor = SSDictCursor
         try:
@@ -247,7 +241,7 @@ class MysqlSource:
                 charset="utf8mb4",
                 use_unicode=True,
                 autocommit=True,
-                **options,
+                **place.options,
             )
         except MySQLdb.Error as error:
             raise Invalid(

@@ -60,6 +60,13 @@ def test_a_mysql_url():
     assert (found.engine, found.host, found.port, found.name) == ("mysql", "db.example", 3307, "mem")
     assert (found.user, found.password) == ("memoria", "p@ss:w/o?rd#%40")
     assert found.options == {"unix_socket": "/run/m.s"}
+
+
+def test_options_of_a_database_are_what_the_driver_takes():
+    found = env.database("X", "mysql://m@h/mem?connect_timeout=5&ssl_ca=/etc/ca.pem&ssl_key=/etc/k.pem")
+    assert found.options == {"connect_timeout": 5, "ssl": {"ca": "/etc/ca.pem", "key": "/etc/k.pem"}}
+    with pytest.raises(ImproperlyConfigured, match="whole number of seconds"):
+        env.database("X", "mysql://m@h/mem?read_timeout=soon")
     assert "p@ss" not in repr(found)
 
 
