@@ -331,6 +331,7 @@ class Command(BaseCommand):
         plan = self._planned(source, with_serving=with_serving)
         if plan.gaps:
             self._refuse(plan.gaps)
+        self._warn(plan.warnings, "note")
         if plan.leftovers and not with_serving:
             self._resolve(plan.leftovers, migration)
         with self._timed("digests"):
@@ -429,11 +430,11 @@ class Command(BaseCommand):
         equal = f"verified {len(user_ids) - len(used)} users: everything is equal{as_before}"
         self.stdout.write(equal + (f"; {len(used)} have written here since" if used else ""))
 
-    def _warn(self, warnings: list[str]) -> None:
+    def _warn(self, warnings: list[str], what: str = "warning") -> None:
         for line in warnings[:WARNINGS_SHOWN]:
-            self.stdout.write(f"warning: {line}")
+            self.stdout.write(f"{what}: {line}")
         if (more := len(warnings) - WARNINGS_SHOWN) > 0:
-            self.stdout.write(f"and {more} more warnings; --report-out lists them all")
+            self.stdout.write(f"and {more} more; --report-out lists them all")
 
     def _processes(self, rows: int) -> int:
         return min(self.options["concurrency"], 1 + rows // ROWS_PER_PROCESS)
@@ -485,8 +486,7 @@ class Command(BaseCommand):
             self.stdout.write(f"not copied: {name} ({why})")
         for line in plan.unknown:
             self.stdout.write(f"not known here: {line}")
-        for line in plan.warnings:
-            self.stdout.write(f"note: {line}")
+        self._warn(plan.warnings, "note")
         self.stdout.write(f"{len(plan.users)} users, {plan.rows} rows")
 
     def _refuse(self, reasons: list[str]) -> NoReturn:
