@@ -8,21 +8,24 @@ from django.db.models import Count
 
 from apps.feedback.models import Feedback, RetrievalParams
 from apps.memories.models import Memory
+from apps.tenancy import sql
 from memoria.feedback import DEFAULT_PARAMS, Params, Signal, factor
 
 FIELDS = ("feedback_weight", "temporal_decay_hours", "confidence_weight")
 
 
 def params_get() -> Params:
-    values = RetrievalParams.objects.filter(pk=1).values_list(*FIELDS).first()
-    return DEFAULT_PARAMS if values is None else Params(*values)
+    found = sql.select(RetrievalParams, FIELDS, "id = 1")
+    return Params(*found[0]) if found else DEFAULT_PARAMS
 
 
 def factors_of(*, memory_ids: Sequence[str], params: Params, now: datetime) -> Mapping[str, float]:
     """Multipliers of those of the memories that somebody has said something about."""
+    if not memory_ids:
+        return {}
     signals: dict[str, list[tuple[str, float]]] = defaultdict(list)
-    rows = Feedback.objects.filter(memory_id__in=memory_ids)
-    for memory_id, signal, created_at in rows.values_list("memory_id", "signal", "created_at"):
+    columns, wanted = ("memory_id", "signal", "created_at"), f"memory_id IN ({sql.marks(memory_ids)})"
+    for memory_id, signal, created_at in sql.select(Feedback, columns, wanted, memory_ids):
         signals[memory_id].append((signal, (now - created_at) / timedelta(days=1)))
     return {memory_id: factor(every, params.feedback_weight) for memory_id, every in signals.items()}
 

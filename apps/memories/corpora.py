@@ -18,9 +18,10 @@ from django.db.models.functions import Length
 
 from apps.graph.selectors import entities_said_of, memories_linked_after, newest_link
 from apps.memories.filters import Filters
-from apps.memories.models import MAIN_BRANCH, OPEN, Clock, Embedding, Memory, Revision
+from apps.memories.models import MAIN_BRANCH, OPEN, Embedding, Memory, Revision
 from apps.memories.text_index import candidates
 from apps.memories.view import MAIN, View
+from apps.tenancy import sql
 from apps.tenancy.scope import current_route
 from memoria.corpus import Columns, Corpus, Halves, Segment
 
@@ -58,6 +59,12 @@ class Marks:
 
     def same_vectors(self, other: "Marks") -> bool:
         return (self.embedding_id, self.link_id) == (other.embedding_id, other.link_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    seq: int
+    horizon: int
 
 
 @dataclass(slots=True)
@@ -114,7 +121,7 @@ def corpus_of(view: View, *, model: str, dim: int) -> Corpus:
     route = current_route()
     entry = cache.entry((route.server, route.alias, route.epoch, model, dim, view))
     with entry.lock:
-        clock = Clock.objects.get(pk=1)
+        clock = _clock()
         if entry.corpus is not None and entry.marks.seq == clock.seq:
             return entry.corpus
         if entry.corpus is not None and view.at is not None and _marks(clock).same_vectors(entry.marks):
@@ -148,16 +155,20 @@ def corpus_for(view: View, *, model: str, dim: int, terms: Sequence[str], filter
         return Corpus.of(Segment(_columns(found, model), dim))
 
 
+def _clock() -> _Clock:
+    return _Clock(*sql.query("SELECT seq, horizon FROM mem_clock WHERE id = 1")[0])
+
+
 def _is_worn(corpus: Corpus, changed_rows: int) -> bool:
     return changed_rows > max(CHANGED_ROWS, CHANGED_SHARE * len(corpus.segments[0]))
 
 
-def _marks(clock: Clock) -> Marks:
+def _marks(clock: _Clock) -> Marks:
     newest = Embedding.objects.order_by("-id").values_list("id", flat=True).first() or 0
     return Marks(clock.seq, newest, newest_link())
 
 
-def _build(entry: _Entry, view: View, clock: Clock, model: str, dim: int) -> None:
+def _build(entry: _Entry, view: View, clock: _Clock, model: str, dim: int) -> None:
     marks = _marks(clock)
     if view == MAIN:
         _refuse_too_large(dim)
@@ -200,7 +211,7 @@ def _derived(view: View, model: str, dim: int) -> Corpus:
     return main.changed(gone, segment)
 
 
-def _refresh(entry: _Entry, view: View, clock: Clock, model: str, dim: int) -> None:
+def _refresh(entry: _Entry, view: View, clock: _Clock, model: str, dim: int) -> None:
     """Take over what changed since the entry's marks."""
     assert entry.corpus is not None
     corpus, changed_rows = entry.corpus, entry.changed_rows  # a reading that fails leaves the entry as it is

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,11 +12,13 @@ import structlog
 from apps.graph.selectors import entity_ids
 from apps.memories.corpora import corpus_for
 from apps.memories.filters import ANY, Filters
-from apps.memories.records import RECORD_COLUMNS, MemoryRecord, record
+from apps.memories.models import Memory
+from apps.memories.records import RECORD_COLUMNS, MemoryRecord
 from apps.memories.reranker import READ
 from apps.memories.selectors import ids_matching
 from apps.memories.services.vectors import query_vector
 from apps.memories.view import View
+from apps.tenancy import sql
 from apps.tenancy.scope import release_connection
 from memoria import ranking
 from memoria.corpus import TIERS, TYPES, Corpus, Mask
@@ -224,22 +225,28 @@ def _allowed(corpus: Corpus, filters: Filters, view: View) -> Mask:
 
 
 def _texts(view: View, ids: list[str]) -> dict[str, str]:
-    texts: dict[str, str] = {}
+    return dict(_rows(view, ids, ("memory_id", "content")))
+
+
+def _rows(view: View, ids: list[str], columns: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """Columns, `memory_id` first, of the active memories of these ids, each once."""
+    if not ids:
+        return []
+    if view.is_main_now:
+        return sql.select(Memory, columns, f"memory_id IN ({sql.marks(ids)}) AND is_active = 1", ids)
+    rows: dict[str, tuple[Any, ...]] = {}
     for source in view.sources():
-        found = source.filter(memory_id__in=ids, is_active=True).values_list("memory_id", "content")
-        texts = dict(found) | texts
-    return texts
+        for row in source.filter(memory_id__in=ids, is_active=True).values_list(*columns):
+            rows.setdefault(row[0], row)
+    return list(rows.values())
 
 
 def _hydrated(view: View, hits: list[Hit]) -> list[Found]:
     """The rows of the hits as the view has them now, in the order of the hits; what was purged meanwhile is
     left out.
     """
-    ids = [hit.memory_id for hit in hits]
-    rows: Mapping[str, MemoryRecord] = {}
-    for source in view.sources():
-        found = source.filter(memory_id__in=ids, is_active=True).only(*RECORD_COLUMNS)
-        rows = {row.memory_id: record(row) for row in found} | dict(rows)
+    found = _rows(view, [hit.memory_id for hit in hits], RECORD_COLUMNS)
+    rows = {row[0]: MemoryRecord(*row) for row in found}
     return [Found(rows[hit.memory_id], round(hit.score, 4)) for hit in hits if hit.memory_id in rows]
 
 

@@ -5,7 +5,7 @@ transaction.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.db import models
@@ -37,6 +37,49 @@ def query(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     with user_connection().cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
+
+
+def select(
+    model: type[Model], columns: Sequence[str], condition: str, parameters: Sequence[Any] = ()
+) -> list[tuple[Any, ...]]:
+    """Columns of a model's rows as the ORM would give them; building its statement takes ten times the query."""
+    connection = user_connection()
+    names, converters = _reading(model, tuple(columns), connection.vendor)
+    rows = query(f"SELECT {names} FROM {model._meta.db_table} WHERE {condition}", parameters)
+    if not converters:
+        return rows
+    found = []
+    for row in rows:
+        values = list(row)
+        for place, converted in converters:
+            values[place] = converted(values[place], connection)
+        found.append(tuple(values))
+    return found
+
+
+_Convert = Callable[[Any, BaseDatabaseWrapper], Any]
+
+
+@cache
+def _reading(
+    model: type[Model], columns: tuple[str, ...], vendor: str
+) -> tuple[str, list[tuple[int, _Convert]]]:
+    """The quoted columns, and for each place that needs it how the driver's value becomes ours."""
+    connection = user_connection()
+    fields: dict[str, Any] = {field.attname: field for field in model._meta.concrete_fields}
+    converters: list[tuple[int, _Convert]] = []
+    for place, name in enumerate(columns):
+        column = fields[name].get_col(model._meta.db_table)
+        every = [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
+        if every:
+            converters.append((place, partial(_converted, column, every)))
+    return ", ".join(map(quoted, columns)), converters
+
+
+def _converted(column: Any, converters: list[Any], value: Any, connection: BaseDatabaseWrapper) -> Any:
+    for convert in converters:
+        value = convert(value, column, connection)
+    return value
 
 
 def execute(sql: str, parameters: Sequence[Any] = ()) -> int:

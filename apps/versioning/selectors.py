@@ -6,6 +6,7 @@ from typing import Any
 
 from apps.memories.models import MAIN_BRANCH, Clock, Commit
 from apps.memories.view import MAIN, View
+from apps.tenancy import sql
 from apps.versioning.models import Branch, Kind, Snapshot, Status, UserState
 from memoria.errors import Invalid, NotFound
 from memoria.times import from_rfc3339
@@ -65,11 +66,11 @@ def view_at(view: View, seq: int) -> View:
 
 def checked_out_view(*, actor_id: str) -> View:
     """The actor's branch; main where they have none or theirs is gone."""
-    name = UserState.objects.filter(pk=actor_id).values_list("active_branch", flat=True).first()
-    if name is None or name == MAIN.name:
+    found = sql.select(UserState, ("active_branch",), "user_id = %s", [actor_id])
+    if not found or found[0][0] == MAIN.name:
         return MAIN
     try:
-        return branch_view(name=name)
+        return branch_view(name=found[0][0])
     except NotFound:
         return MAIN
 
