@@ -3,12 +3,16 @@
     .venv/bin/python bench/store_retrieve.py
     .venv/bin/python bench/store_retrieve.py --engine sqlite --sizes 1000,10000
 
+Also, how long does a retrieval take that has a store to catch up with, `--rounds` times in a row?
+
 Without embedding and HTTP. Storing by hand: the same rows into the same tables with plain SQL in one transaction.
 Retrieving by hand: one product of the matrix with the query, and one full-text query for the same words, both top 10.
 """
 
 import random
+import statistics
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -215,6 +219,16 @@ def main(engine: str, sizes: str, rounds: int) -> None:
                 ms(found["hand"]),
                 ratio(found["ours"], found["hand"], 3),
             )
+            fresh = iter(prepared(rounds))
+            waits = []
+            for _ in range(rounds):
+                store([next(fresh)])
+                started = time.perf_counter()
+                retrieve()
+                waits.append(time.perf_counter() - started)
+            for what, wait in (("mean", statistics.mean(waits)), ("longest", max(waits))):
+                title = f"retrieve after a store, {what}"
+                rows.add(target, title, ms(wait), ms(found["hand"]), ratio(wait, found["hand"]))
             size = Memory.objects.count()
     rows.show()
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.graph.models import Entity, MemoryEntityLink
+from apps.tenancy import sql
 from memoria.entities import LinkSource
 
 PER_QUERY = 400
@@ -51,12 +52,16 @@ def orphans(*, known_memories: QuerySet[Any, Any]) -> tuple[int, int]:
 
 def newest_link() -> int:
     """The id of the newest link, by which readers notice later ones."""
-    return MemoryEntityLink.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    return sql.query("SELECT MAX(id) FROM mem_memory_entity_links")[0][0] or 0
 
 
 def memories_linked_after(link_id: int) -> set[str]:
     """Memories that somebody linked after the given link."""
-    return set(_said().filter(id__gt=link_id).values_list("memory_id", flat=True))
+    found = sql.query(
+        "SELECT memory_id FROM mem_memory_entity_links WHERE id > %s AND source <> %s",
+        [link_id, LinkSource.RULES],
+    )
+    return {memory_id for (memory_id,) in found}
 
 
 def _said() -> QuerySet[MemoryEntityLink]:

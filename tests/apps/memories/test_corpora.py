@@ -1,6 +1,11 @@
 """The arrays of users in use: bounded, refreshed by what changed, done without where they do not fit."""
 
+import gc
 import subprocess
+import sys
+import types
+from dataclasses import replace
+from functools import cached_property
 
 import pytest
 from django.utils import timezone
@@ -8,21 +13,25 @@ from django.utils import timezone
 from apps.memories import corpora, text_index
 from apps.memories.embedding.hashed import HashedEmbedder
 from apps.memories.filters import ANY, Filters
+from apps.memories.models import Clock
 from apps.memories.retrieval import memories_fulltext, memories_retrieve
 from apps.memories.services.write import memories_write
-from apps.memories.view import MAIN
+from apps.memories.view import MAIN, View
 from apps.tenancy.scope import user_database
+from apps.versioning.selectors import branch_view
+from apps.versioning.services.branches import branch_create
+from memoria.corpus import Corpus, Segment
 from memoria.drafts import draft
 from tests.processes import start_script
 
 EMBEDDER = HashedEmbedder(64)
 
 
-def store(*texts, **fields):
+def store(*texts, view=MAIN, **fields):
     now = timezone.now()
     memories_write(
         drafts=[draft(content=text, now=now, **fields) for text in texts],
-        view=MAIN,
+        view=view,
         actor_id="ada",
         operation="store",
         reason="",
@@ -89,13 +98,85 @@ def test_passages_count_towards_the_bound(in_adas_database, settings):
         corpora.corpus_of(MAIN, model=EMBEDDER.model, dim=EMBEDDER.dim)
 
 
-def test_the_bound_holds_over_users(make_user, settings):
+# What a corpus computes when it is first asked for.
+JOINED = [name for name, value in vars(Corpus).items() if isinstance(value, cached_property)]
+
+
+def reachable_bytes(root):
+    """What an object and everything it refers to takes in memory, as the interpreter counts it."""
+    seen, waiting, total = set(), [root], 0
+    code = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+    while waiting:
+        found = waiting.pop()
+        if id(found) in seen or isinstance(found, code):
+            continue
+        seen.add(id(found))
+        total += sys.getsizeof(found)
+        waiting += gc.get_referents(found)
+    return total
+
+
+def test_the_bound_holds_over_users_branches_and_moments(in_adas_database, settings):
+    """The epoch is part of what tells users apart: one database stands for a thousand of them."""
+    settings.MEMORIA_CORPUS_MEGABYTES = 2
+    story = " ".join(f"Sentence {n} of a story about the harbour and its boats." for n in range(40))
+    store(*(f"note {n} about subject {n % 7}" for n in range(50)), *(f"{n}. {story}" for n in range(3)))
+    past = Clock.objects.get(pk=1).seq
+    branch_create(name="exp", actor_id="ada", now=timezone.now())
+    branch = branch_view(name="exp")
+    store("a later note", view=branch)
+    store("the newest note")
+    settled, largest = 0, 0
+    for number in range(1_000):
+        with user_database(replace(in_adas_database, epoch=number)):
+            views = (MAIN, branch, View(at=past)) if number % 20 == 0 else (MAIN,)
+            for view in views:
+                corpus = corpora.corpus_of(view, model=EMBEDDER.model, dim=EMBEDDER.dim)
+                for joined in JOINED:
+                    getattr(corpus, joined)
+                settled += 1
+        if number % 100 == 99:
+            largest = max(largest, reachable_bytes(corpora.cache))
+            assert corpora.cache.nbytes <= 2 * 2**20
+    assert settled == 1_100
+    assert 2**20 < largest <= 2 * 2**20
+
+
+def test_views_without_memories_are_counted_too(in_adas_database, settings):
     settings.MEMORIA_CORPUS_MEGABYTES = 1
-    for name in (f"user {n}" for n in range(12)):
-        with user_database(make_user(name)):
-            store(*(f"{name} keeps note {n} about subject {n % 7}" for n in range(200)))
-            assert found("note 3 about subject 3")
-        assert corpora.cache.nbytes <= 2**20
+    for number in range(400):
+        with user_database(replace(in_adas_database, epoch=number)):
+            corpora.corpus_of(MAIN, model=EMBEDDER.model, dim=EMBEDDER.dim)
+    assert 2**19 < reachable_bytes(corpora.cache) <= 2**20
+    assert len(corpora.cache._entries) < 400
+
+
+def test_what_turned_out_too_large_is_not_read_again(in_adas_database, settings, monkeypatch):
+    store(*(f"number {n} of the long list" for n in range(200)))
+    monkeypatch.setattr(corpora, "ROW_BYTES", -400)  # the estimate errs
+    settings.MEMORIA_CORPUS_MEGABYTES = 0.1
+    for _ in range(2):
+        with pytest.raises(corpora.TooLarge):
+            corpora.corpus_of(MAIN, model=EMBEDDER.model, dim=EMBEDDER.dim)
+        monkeypatch.setattr(corpora, "_columns", None)  # reading all again would fail
+
+
+def test_steady_writing_reads_only_what_changed(in_adas_database, monkeypatch):
+    store(*(f"note {n} about subject {n % 7}" for n in range(300)))
+    read = []
+    of = Segment.of.__func__
+
+    def noting(cls, columns, dim):
+        read.append(len(columns.memory_ids))
+        return of(cls, columns, dim)
+
+    monkeypatch.setattr(Segment, "of", classmethod(noting))
+    for number in range(40):
+        store(f"the kettle number {number} is new")
+        assert f"the kettle number {number} is new" in found(f"kettle number {number}", top_k=20)
+    assert read == [300 + 1, *[1] * 39]
+    corpus = corpora.corpus_of(MAIN, model=EMBEDDER.model, dim=EMBEDDER.dim)
+    assert len(corpus.segments) <= 5
 
 
 WRITE = """
