@@ -2,7 +2,7 @@
 
 On SQLite triggers keep them, so that every statement that changes a row keeps its words too. Only active rows
 are indexed: nothing searches the others. A migration that rebuilds one of the tables drops its triggers and
-has to call `create` again.
+has to call `rebuild`.
 """
 
 from collections.abc import Sequence
@@ -27,21 +27,36 @@ def create(schema_editor: Any) -> None:
             schema_editor.execute(f"ALTER TABLE {table} ADD FULLTEXT INDEX {table}_text (search_text)")
 
 
+def rebuild(schema_editor: Any) -> None:
+    """Make the triggers and the index anew from the rows; MariaDB and MySQL keep theirs by themselves."""
+    if schema_editor.connection.vendor != "sqlite":
+        return
+    for table, is_indexed in TABLES.items():
+        for trigger in "iduvw":
+            schema_editor.execute(f"DROP TRIGGER IF EXISTS {table}_text_{trigger}")
+        schema_editor.execute(f"DROP TABLE IF EXISTS {table}_text")
+        _create_fts5(schema_editor, table, is_indexed)
+        schema_editor.execute(
+            f"INSERT INTO {table}_text (rowid, search_text) SELECT id, search_text FROM {table}"
+            f" WHERE {is_indexed.replace('new.', '')}"
+        )
+
+
 def _create_fts5(schema_editor: Any, table: str, is_indexed: str) -> None:
     index = f"{table}_text"
     was_indexed = is_indexed.replace("new.", "old.")
     add = f"INSERT INTO {index} (rowid, search_text) VALUES (new.id, new.search_text);"
     drop = f"INSERT INTO {index} ({index}, rowid, search_text) VALUES ('delete', old.id, old.search_text);"
+    changed = f"AFTER UPDATE OF search_text, is_active ON {table}"
     for statement in (
         f"CREATE VIRTUAL TABLE IF NOT EXISTS {index} USING fts5"
         f" (search_text, content='{table}', content_rowid='id', tokenize='ascii')",
         f"CREATE TRIGGER {index}_i AFTER INSERT ON {table} WHEN {is_indexed} BEGIN {add} END",
         f"CREATE TRIGGER {index}_d AFTER DELETE ON {table} WHEN {was_indexed} BEGIN {drop} END",
-        # One trigger for leaving and one for coming: an update may do either or both.
-        f"CREATE TRIGGER {index}_u AFTER UPDATE OF search_text, is_active ON {table} WHEN {was_indexed}"
-        f" BEGIN {drop} END",
-        f"CREATE TRIGGER {index}_v AFTER UPDATE OF search_text, is_active ON {table} WHEN {is_indexed}"
-        f" BEGIN {add} END",
+        # A trigger each for leaving, coming and staying: of two that fire for one row, nobody says which is first.
+        f"CREATE TRIGGER {index}_u {changed} WHEN {was_indexed} AND NOT ({is_indexed}) BEGIN {drop} END",
+        f"CREATE TRIGGER {index}_v {changed} WHEN {is_indexed} AND NOT ({was_indexed}) BEGIN {add} END",
+        f"CREATE TRIGGER {index}_w {changed} WHEN {is_indexed} AND {was_indexed} BEGIN {drop} {add} END",
     ):
         schema_editor.execute(statement)
 
