@@ -146,6 +146,7 @@ _TO = re.compile(
 _OURSELVES = re.compile(r"i|we|我们?|咱们", re.IGNORECASE)
 _IS_PAST = re.compile(r"\b(?:was|were)\b(?! \w+ed\b)|原来是|以前是|曾经是|之前是", re.IGNORECASE)
 _QUALIFIED = re.compile(r"\s+(?:of|for|at|in|on)\s+.*$", re.IGNORECASE)
+_KEY = re.compile("x[ab][0-9a-f]{16}")
 _ARTICLES = frozenset("the a an our my their his her its your current new default primary main".split())
 
 
@@ -193,6 +194,7 @@ def _compared(new: Statement, old: Statement) -> Decision:
     return Decision(Action.UPDATE, old.memory_id, reason)
 
 
+@lru_cache(maxsize=2_048)  # a candidate is looked at for every item of a batch
 def _plain(text: str) -> str:
     """The text without what says nothing: blanks, an end mark, capitals of plain words. "-18" stays apart from "18",
     "C++" from "C", and a path keeps its capitals.
@@ -212,6 +214,7 @@ def _denial(new: str, old: str) -> tuple[str, bool] | None:
     return "one denies the other", _NO_LONGER.search(new) is not None
 
 
+@lru_cache(maxsize=2_048)
 def _plain_frame(text: str) -> tuple[str, str] | None:
     denied = _NO_LONGER.sub(lambda match: " not " if match.group().isascii() else "不", text)
     return frame(_NEWS.sub(lambda match: " " if match.group().isascii() else "", denied))
@@ -234,6 +237,11 @@ def decision_keys(text: str) -> tuple[str, ...]:
 def telling_keys(new: Statement) -> tuple[str, ...]:
     """The keys under which the known statements are found that a new one has to be compared with."""
     return decision_keys(new.text) if new.memory_type in LASTING else ()
+
+
+def keys_in(search_text: str) -> list[str]:
+    """The decision keys among the words of a search text, where they come last."""
+    return [word for word in search_text.split()[-2:] if _KEY.fullmatch(word)]
 
 
 def _key(kind: str, said: frozenset[str]) -> str:
@@ -277,6 +285,7 @@ def _slot(new: str, old: str) -> tuple[str, bool] | None:
     return "another value of the same attribute", is_change or not may_be_several
 
 
+@lru_cache(maxsize=2_048)
 def _parts(text: str) -> tuple[frozenset[str], str, str] | None:
     """(what it is about, as tokens, which predicate, what it says); None where there is no such predicate."""
     text = text.strip().rstrip(".。!！")

@@ -5,11 +5,23 @@ written where the error is raised. Doors map classes to status codes (apps/rest/
 texts.
 """
 
+from dataclasses import dataclass
+
 
 class MemoriaError(Exception):
     """Base of all anticipated errors; `str(error)` is safe to show to the caller."""
 
     code = "internal"
+    faults: "tuple[Fault, ...]" = ()
+    """Where several things were sent at once: all that is wrong with them, this error being the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one of several things."""
+
+    place: int
+    error: MemoriaError
 
 
 class Malformed(MemoriaError):

@@ -6,6 +6,7 @@ hold. So do "30 seconds for reads" and "60 seconds for writes", which say for wh
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from memoria.tokens import tokens
 
@@ -75,6 +76,7 @@ _MEASURES = (
 _LONGEST_CHINESE = 12
 
 
+@lru_cache(maxsize=2_048)
 def value(text: str) -> Value | None:
     """The value that a statement's end gives; None where it gives none."""
     text = _ASIDE.sub("", _SINCE.sub("", text)).strip().strip("\"'“”‘’`").rstrip(".。!！了 ")

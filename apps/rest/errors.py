@@ -50,12 +50,18 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
             log.warning("request refused", status=status, detail=str(error))
         if status == 500:  # isolation errors and the like: the caller cannot act on the text
             return Response(_unexpected(), status=500)
-        return Response({"detail": str(error), "code": error.code}, status=status, headers=_headers(error))
+        body: dict[str, Any] = {"detail": str(error), "code": error.code}
+        if error.faults:
+            body["items"] = [
+                {"index": fault.place, "detail": str(fault.error), "code": fault.error.code}
+                for fault in error.faults
+            ]
+        return Response(body, status=status, headers=_headers(error))
     if isinstance(error, MethodNotAllowed):
         view = context["view"]
         allow = ", ".join(view.allowed_methods)
-        body = {"detail": f"Method not allowed; use {allow}", "code": "method_not_allowed"}
-        return Response(body, status=405, headers={"Allow": allow})
+        refusal = {"detail": f"Method not allowed; use {allow}", "code": "method_not_allowed"}
+        return Response(refusal, status=405, headers={"Allow": allow})
     if isinstance(error, APIException):
         return Response({"detail": str(error.detail), "code": "request"}, status=error.status_code)
     return None

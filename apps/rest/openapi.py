@@ -28,6 +28,13 @@ DESCRIPTIONS = {
 _shapes: dict[str, Any] = {}
 
 
+class ItemProblem(msgspec.Struct):
+    index: int
+    """The item's place in the batch, from 0."""
+    detail: str
+    code: str
+
+
 class Problem(msgspec.Struct):
     """Every error."""
 
@@ -35,6 +42,8 @@ class Problem(msgspec.Struct):
     """What is wrong and what to do, in words."""
     code: str
     """The same as a slug."""
+    items: list[ItemProblem] | msgspec.UnsetType = msgspec.UNSET
+    """For a batch: everything that is wrong with it, item by item. Nothing of it was stored."""
 
 
 class Schema(AutoSchema):

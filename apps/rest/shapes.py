@@ -38,6 +38,8 @@ class MemoryObject(msgspec.Struct, kw_only=True):
     """In answers that stored it, unless it was simply new."""
     conflicts_with: list[str] | msgspec.UnsetType = msgspec.UNSET
     """In the answer for one memory: others that may contradict it."""
+    superseded_by: str | msgspec.UnsetType = msgspec.UNSET
+    """In the answer to a batch: the memory of a later item that has taken this one's place already."""
     masked: list[str] | msgspec.UnsetType = msgspec.UNSET
     """In answers that stored it: the kinds of personal data that were masked."""
 

@@ -118,14 +118,76 @@ def test_there_is_no_history_of_an_unknown_memory(ada):
     assert (answer.status_code, answer.json()["detail"]) == (404, "Memory not found")
 
 
-def test_only_what_is_active_can_be_corrected(ada):
+def test_only_what_is_active_can_be_corrected(ada, ben):
     corrected, deleted = ada.store(TEA)["memory_id"], ada.store(BEES)["memory_id"]
-    correct(ada, corrected, COFFEE)
+    new = correct(ada, corrected, COFFEE)["memory_id"]
     ada.http.delete(f"/v1/memories/{deleted}")
-    for memory_id in (corrected, deleted, "0" * 32, "no-id"):
+    bens = ben.store(TEA)["memory_id"]
+    for memory_id, because in (
+        (corrected, f": it was replaced by {new}"),
+        (deleted, ": it was deleted"),
+        (bens, ""),
+        ("0" * 32, ""),
+        ("no-id", ""),
+    ):
         answer = ada.http.put(f"/v1/memories/{memory_id}/correct", json={"new_content": "x"})
-        assert (answer.status_code, answer.json()["detail"]) == (404, "Memory not found")
+        assert (answer.status_code, answer.json()["detail"]) == (404, f"Memory not found{because}")
     assert ada.contents() == [COFFEE]
+    assert ben.contents() == [TEA]
+
+
+def test_a_correction_to_what_another_memory_says_merges_them(ada):
+    old = ada.store(TEA, extra_metadata={"a": 1}, trust_tier="T3")
+    other = ada.store(COFFEE, trust_tier="T3")
+    elsewhere = ada.store(COFFEE, session_id="s1")
+    for text in (COFFEE.upper(), COFFEE + "."):  # the same in other letters
+        kept = correct(ada, old["memory_id"], text, reason="it was coffee")
+        assert (kept["memory_id"], kept["content"]) == (other["memory_id"], COFFEE)
+        assert kept["decision"]["action"] == "duplicate"
+        assert (kept["trust_tier"], kept["extra_metadata"]) == ("T2", {"a": 1})
+        assert ada.contents() == [COFFEE, COFFEE]
+        versions = {v["memory_id"]: v for v in history(ada, other["memory_id"])["versions"]}
+        assert versions[old["memory_id"]]["superseded_by"] == other["memory_id"]
+        assert versions[old["memory_id"]]["reason"] == "it was coffee"
+        old = ada.store(TEA, extra_metadata={"a": 1})
+    assert ada.http.get(f"/v1/memories/{elsewhere['memory_id']}").json()["session_id"] == "s1"
+
+
+def test_a_correction_to_the_same_text_changes_nothing(ada):
+    old = ada.store(TEA, trust_tier="T1")
+    same = correct(ada, old["memory_id"], TEA)
+    assert (same["memory_id"], same["is_active"], same["trust_tier"]) == (old["memory_id"], True, "T1")
+    assert same["decision"]["action"] == "duplicate"
+    assert correct(ada, old["memory_id"], TEA + "!")["content"] == TEA + "!"  # its letters may be corrected
+    assert ada.contents() == [TEA + "!"]
+
+
+def test_a_correction_ends_what_is_less_trusted_and_names_the_rest(ada):
+    wrong = ada.store("The deadline is March 3", trust_tier="T1")["memory_id"]
+    guess = ada.store("The deadline is March 5", trust_tier="T3")["memory_id"]
+    sure = ada.store("The deadline of the deadline report is March 8")["memory_id"]
+    new = correct(ada, wrong, "The deadline is March 9")
+    assert new["trust_tier"] == "T2"
+    shown = ada.http.get(f"/v1/memories/{new['memory_id']}").json()
+    assert "conflicts_with" not in shown
+    assert ada.contents() == ["The deadline of the deadline report is March 8", "The deadline is March 9"]
+    for gone in (wrong, guess):
+        assert history(ada, gone)["versions"][-1]["memory_id"] == new["memory_id"]
+    assert ada.http.get(f"/v1/memories/{sure}").status_code == 200
+
+
+def test_a_correction_on_a_branch_stays_there(ada):
+    old = ada.store(TEA)["memory_id"]
+    ada.http.post("/v1/branches", json={"name": "exp"})
+    ada.store(COFFEE, branch="exp")
+    kept = correct(ada, old, COFFEE, branch="exp")
+    assert kept["decision"]["action"] == "duplicate"
+    assert (ada.contents(), ada.contents(branch="exp")) == ([TEA], [COFFEE])
+    again = ada.http.put(f"/v1/memories/{old}/correct", json={"new_content": WATER, "branch": "exp"})
+    assert (again.status_code, kept["memory_id"] in again.json()["detail"]) == (404, True)
+    nowhere = ada.http.put(f"/v1/memories/{old}/correct", json={"new_content": WATER, "branch": "nowhere"})
+    assert nowhere.status_code == 404
+    assert correct(ada, old, WATER)["content"] == WATER
 
 
 def test_of_simultaneous_corrections_one_wins(ada):

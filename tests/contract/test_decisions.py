@@ -60,6 +60,54 @@ def test_a_batch_is_decided_item_by_item(ada):
     assert ada.contents() == ["Alice owns billing", "The port is 8001"]
 
 
+def test_a_batch_says_of_each_item_what_a_reader_finds_afterwards(ada):
+    known = store(ada, "The owner is Tim")
+    items = [
+        "The port is 7001",
+        "The owner is Tim",
+        "The port is 8001",
+        "The owner is Ann",
+        "The port is 7001",
+    ]
+    answer = ada.http.post("/v1/memories/batch", json={"memories": [{"content": text} for text in items]})
+    first, tim, second, ann, third = answer.json()
+    actions = [item.get("decision", {}).get("action", "new") for item in answer.json()]
+    assert actions == ["new", "duplicate", "update", "update", "update"]
+    assert (tim["memory_id"], tim["superseded_by"]) == (known["memory_id"], ann["memory_id"])
+    assert (first["superseded_by"], second["superseded_by"]) == (second["memory_id"], third["memory_id"])
+    for item in answer.json():
+        found = one(ada, item["memory_id"])
+        assert item["is_active"] is (found.status_code == 200) is ("superseded_by" not in item)
+    assert ada.contents() == ["The owner is Ann", "The port is 7001"]
+    versions = ada.http.get(f"/v1/memories/{third['memory_id']}/history").json()["versions"]
+    assert [version["memory_id"] for version in versions] == [
+        item["memory_id"] for item in (first, second, third)
+    ]
+
+
+def test_what_is_wrong_with_a_batch_is_said_item_by_item_and_nothing_is_stored(ada):
+    items = [
+        {"content": "Prefers tea"},
+        {"content": "x", "memory_type": "dream"},
+        {"content": "password = hunter2"},
+        {"content": "x" * 40_000},
+        {"content": "x", "subject_id": "s" * 200},
+        {"content": "x", "session_id": "s" * 65},
+        {"content": "x", "trust_tier": "T9"},
+    ]
+    answer = ada.http.post("/v1/memories/batch", json={"memories": items})
+    assert (answer.status_code, answer.json()["detail"]) == (422, "Invalid memory type: dream")
+    faults = answer.json()["items"]
+    assert [fault["index"] for fault in faults] == [1, 2, 3, 4, 5, 6]
+    assert [fault["code"] for fault in faults] == ["invalid", "blocked", *["invalid"] * 4]
+    assert faults[1]["detail"] == "Blocked: Memory blocked: contains sensitive content (password_assign)"
+    assert "hunter2" not in answer.text
+    assert ada.contents() == []
+    blocked = ada.http.post("/v1/memories/batch", json={"memories": [items[0], items[2]]})
+    assert (blocked.status_code, [fault["index"] for fault in blocked.json()["items"]]) == (403, [1])
+    assert "items" not in ada.http.post("/v1/memories", json=items[2]).json()
+
+
 def test_sessions_subjects_and_branches_are_apart(ada):
     store(ada, "The deadline is March 3", session_id="s1")
     assert "decision" not in store(ada, "The deadline is March 10", session_id="s2")

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.conf import settings
-
 from apps.memories.records import MemoryRecord
-from apps.memories.services.write import memories_write
+from apps.memories.services.prepare import Clean, drafts_clean
+from apps.memories.services.write import clean_write
 from apps.memories.view import View
-from memoria.drafts import Draft, cleaned, draft
+from memoria.drafts import Draft, draft
 from memoria.errors import Blocked, Invalid
 from memoria.ports import Embedder
 from memoria.types import MemoryType, TrustTier
@@ -137,15 +136,14 @@ def texts_remember(
     embedder: Embedder | None,
 ) -> list[Item]:
     """Remember drafts by their places, in one commit, leaving out what holds secrets. Returns all items in order."""
-    kept: list[tuple[int, Draft]] = []
-    for place, one in drafts:
-        try:
-            cleaned(one, settings.MEMORIA_REDACTION)
-            kept.append((place, one))
-        except Blocked as error:
-            items.append(Item.rejected(place, str(error)))
-    written = memories_write(
-        drafts=[one for _, one in kept],
+    kept: list[tuple[int, Clean]] = []
+    for (place, _), clean in zip(drafts, drafts_clean([one for _, one in drafts]), strict=True):
+        if isinstance(clean, Blocked):
+            items.append(Item.rejected(place, str(clean)))
+        else:
+            kept.append((place, clean))
+    written = clean_write(
+        items=[clean for _, clean in kept],
         view=view,
         actor_id=actor_id,
         operation=operation,

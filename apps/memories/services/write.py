@@ -1,41 +1,39 @@
-"""The one write routine: storing, batches and everything else that remembers goes through `memories_write`."""
+"""The one write routine: everything that remembers, batches and corrections too, goes through `clean_write`."""
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
+from apps.graph.services import memories_link
 from apps.memories.audit import Entry, audit
 from apps.memories.commits import Change, OpenCommit, commit
-from apps.memories.filters import Filters
 from apps.memories.models import Memory, Relation
 from apps.memories.records import MemoryRecord, record
-from apps.memories.services.entities import link_by_rules
+from apps.memories.selectors import row_find
+from apps.memories.services.candidates import Candidates
+from apps.memories.services.prepare import Clean, Prepared, all_clean
 from apps.memories.services.stats import stat_add
 from apps.memories.services.vectors import vectors_for
-from apps.memories.text_index import holding_any, ids_holding_any
 from apps.memories.view import MAIN, View
 from apps.tenancy import sql
 from apps.tenancy.scope import current_alias, current_route
 from memoria.decisions import NEW, Action, Decision, Statement, relations, telling_keys
-from memoria.digest import content_hash
-from memoria.drafts import Draft, cleaned
-from memoria.errors import Blocked
+from memoria.drafts import Draft
+from memoria.entities import LinkSource
+from memoria.errors import NotFound
 from memoria.naming import memory_ids, owner_mark
 from memoria.ports import Embedder
-from memoria.search_text import search_text
 from memoria.types import TrustTier
-
-# Memories that a new one is compared with, at most.
-CANDIDATES = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of one draft: the memory that now says it, new or known before."""
+    """What became of one draft: the memory that says it, new or known before, as the commit left it. A later draft of
+    the same batch may have replaced it.
+    """
 
     memory: MemoryRecord
     decision: Decision
@@ -54,43 +52,56 @@ def memories_write(
     now: datetime,
     embedder: Embedder | None,
 ) -> list[Written]:
-    """Remember the drafts, in their order, all or none.
-
-    Raises Blocked, naming the place in a batch, where one holds what the policy on secrets refuses. Embedding comes
-    first and outside the transaction; where it fails the memories are kept and found by their words until it works
-    again.
-    """
-    if not drafts:
-        return []
-    drafts, masked = _cleaned(drafts)
-    hashes = [content_hash(draft.content) for draft in drafts]
-    vectors = vectors_for(
-        texts=dict(zip(hashes, (d.content for d in drafts), strict=True)), embedder=embedder
+    """Remember the drafts, in their order, all or none. Raises Blocked where one holds what the policy refuses."""
+    return clean_write(
+        items=all_clean(drafts),
+        view=view,
+        actor_id=actor_id,
+        operation=operation,
+        reason=reason,
+        now=now,
+        embedder=embedder,
     )
-    ids = memory_ids(now, os.urandom(4), owner_mark(current_alias()), len(drafts))
+
+
+def clean_write(
+    *,
+    items: Sequence[Clean],
+    view: View,
+    actor_id: str,
+    operation: str,
+    reason: str,
+    now: datetime,
+    embedder: Embedder | None,
+    corrects: str | None = None,
+) -> list[Written]:
+    """Remember what the policy has let through, in its order, all or none.
+
+    Embedding and all that needs no database comes first and outside the transaction; where embedding fails the
+    memories are kept and found by their words until it works again. `corrects` is the id of the active memory whose
+    place the only item takes; raises NotFound where there is none.
+    """
+    if not items:
+        return []
+    ids = memory_ids(now, os.urandom(4), owner_mark(current_alias()), len(items))
+    prepared = [Prepared(clean, memory_id) for clean, memory_id in zip(items, ids, strict=True)]
+    vectors = vectors_for(
+        texts={each.content_hash: each.draft.content for each in prepared}, embedder=embedder
+    )
+    for each in prepared:
+        if (
+            each.content_hash not in vectors.known
+        ):  # else most likely said before: there is nothing to do then
+            each.work_out()
     with commit(view=view, operation=operation, actor_id=actor_id, now=now) as opened:
-        embedding_ids = vectors.save()
-        writer = _Writer(opened, actor_id, reason, hashes)
-        written = [
-            writer.write(
-                draft, memory_id=memory_id, text_hash=text_hash, embedding_id=embedding_ids.get(text_hash)
-            )
-            for draft, memory_id, text_hash in zip(drafts, ids, hashes, strict=True)
-        ]
-        writer.finish()
-    return [replace(each, masked=labels) for each, labels in zip(written, masked, strict=True)]
-
-
-def _cleaned(drafts: Sequence[Draft]) -> tuple[list[Draft], list[tuple[str, ...]]]:
-    kept, masked = [], []
-    for place, draft in enumerate(drafts):
-        try:
-            clean, labels = cleaned(draft, settings.MEMORIA_REDACTION)
-        except Blocked as error:
-            raise Blocked(f"{error} in item {place}" if len(drafts) > 1 else str(error)) from None
-        kept.append(clean)
-        masked.append(labels)
-    return kept, masked
+        writer = _Writer(opened, reason, prepared, vectors.save())
+        old = writer.corrected(corrects) if corrects is not None else None
+        done = [writer.write(each, old) for each in prepared]
+        audit(writer.finish(), actor_id=actor_id, now=now, seq=opened.seq)
+    return [
+        Written(record(row), decision, each.masked)
+        for each, (row, decision) in zip(prepared, done, strict=True)
+    ]
 
 
 def _rows_with(hashes: Sequence[str], view: View) -> Iterator[Any]:
@@ -100,51 +111,95 @@ def _rows_with(hashes: Sequence[str], view: View) -> Iterator[Any]:
         if not sql.query(same, hashes):
             return
     for source in view.sources():
-        yield from source.filter(content_hash__in=hashes, is_active=True).order_by("memory_id")
+        for start in range(0, len(hashes), sql.ROWS_PER_STATEMENT):
+            part = hashes[start : start + sql.ROWS_PER_STATEMENT]
+            yield from source.filter(content_hash__in=part, is_active=True).order_by("memory_id")
 
 
-def _statement(memory_id: str, said: Draft | Memory) -> Statement:
+def _statement(row: Any) -> Statement:
     return Statement(
-        memory_id,
-        said.content,
-        said.memory_type,
-        said.trust_tier,
-        said.observed_at,
-        said.session_id,
-        said.subject_id,
-        getattr(said, "may_replace", True),
+        row.memory_id,
+        row.content,
+        row.memory_type,
+        row.trust_tier,
+        row.observed_at,
+        row.session_id,
+        row.subject_id,
     )
 
 
+def _text(item: Prepared) -> tuple[str, str, str | None, str | None]:
+    """What two memories have in common that say the same in the same place."""
+    draft = item.draft
+    return item.content_hash, draft.memory_type, draft.subject_id, draft.session_id
+
+
+def _rank(tier: str) -> int:
+    """0 is the most trusted."""
+    return list(TrustTier).index(TrustTier(tier))
+
+
 class _Writer:
-    """Collects what one commit does, so that a batch is a handful of statements."""
+    """Collects what one commit does, so that a batch is a handful of statements. Rows of before are changed here as
+    objects at once and in the database by `finish`.
+    """
 
-    def __init__(self, opened: OpenCommit, actor_id: str, reason: str, hashes: Sequence[str]) -> None:
+    def __init__(
+        self, opened: OpenCommit, reason: str, prepared: Sequence[Prepared], embedding_ids: dict[str, int]
+    ) -> None:
         self._commit = opened
-        self._actor_id = actor_id
         self._reason = reason
-        self._new: dict[tuple[Any, ...], Memory] = {}
+        self._embedding_ids = embedding_ids
+        self._prepared = prepared
+        self._rows: dict[str, Any] = {}
+        self._before: dict[str, Any] = {}
+        self._changes: dict[str, dict[str, Any]] = {}
+        self._new: dict[str, tuple[Memory, Prepared]] = {}
+        self._same: dict[tuple[Any, ...], Any] = {}
         self._entries: list[Entry] = []
-        self._known: dict[tuple[Any, ...], Any] = {}
-        self._replaced: list[Change] = []
-        self._superseded: set[str] = set()
         self._conflicts: list[Relation] = []
-        for row in _rows_with(hashes, opened.view):
-            self._known.setdefault((row.content_hash, row.memory_type, row.subject_id, row.session_id), row)
+        self._candidates = Candidates(opened.view, self._rows)
+        self._has_looked = False
+        for row in _rows_with(list({each.content_hash for each in prepared}), opened.view):
+            row = self._rows.setdefault(row.memory_id, row)
+            self._same.setdefault((row.content_hash, row.memory_type, row.subject_id, row.session_id), row)
 
-    def write(self, draft: Draft, *, memory_id: str, text_hash: str, embedding_id: int | None) -> Written:
-        key = (text_hash, draft.memory_type, draft.subject_id, draft.session_id)
-        known = self._new.get(key) or self._known.get(key)
-        if known is not None and known.memory_id not in self._superseded:
-            return self._repeat(known, draft, Decision(Action.DUPLICATE, known.memory_id, "the same text"))
-        statement = _statement(memory_id, draft)
-        candidates = self._candidates(statement)
-        found = relations(statement, [_statement(row.memory_id, row) for row in candidates.values()])
+    def corrected(self, memory_id: str) -> Any:
+        """The memory that is to be corrected. Raises NotFound."""
+        row = row_find(view=self._commit.view, memory_id=memory_id)
+        return self._rows.setdefault(memory_id, correctable(row))
+
+    def write(self, item: Prepared, old: Any = None) -> tuple[Any, Decision]:
+        """Remember one item, in the place of `old` where it corrects that."""
+        draft = item.draft
+        known = self._same.get(_text(item))
+        if known is not None and known.is_active:
+            return self._again(known, item, Decision(Action.DUPLICATE, known.memory_id, "the same text"), old)
+        candidates = self._compared_with(item.statement, item.keys)
+        if old is not None:
+            candidates.pop(old.memory_id, None)
+        found = relations(item.statement, [_statement(row) for row in candidates.values()])
         decision = found[0] if found else NEW
         if decision.action is Action.DUPLICATE:
-            return self._repeat(candidates[decision.memory_id or ""], draft, decision)
-        row = Memory(
-            memory_id=memory_id,
+            return self._again(candidates[decision.memory_id or ""], item, decision, old)
+        row = self._row(item)
+        self._new[row.memory_id] = (row, item)
+        self._same[_text(item)] = row
+        for each in found:
+            self._relate(row, candidates[each.memory_id or ""], each)
+        self._candidates.add(row)
+        if old is not None:
+            self._correct(old, row)
+            self._log("correct", row.memory_id, {"old_memory_id": old.memory_id}, reason="")
+            return row, Decision(Action.UPDATE, old.memory_id, "corrected")
+        suffix = ":supersede" if decision.action is Action.UPDATE else ""
+        self._log("inject", row.memory_id, {"type": draft.memory_type}, suffix)
+        return row, decision
+
+    def _row(self, item: Prepared) -> Memory:
+        draft = item.draft
+        return Memory(
+            memory_id=item.memory_id,
             user_id=current_route().user_id,
             author_id=draft.author_id,
             subject_id=draft.subject_id,
@@ -157,111 +212,122 @@ class _Writer:
             extra_metadata=draft.extra_metadata or None,
             observed_at=draft.observed_at,
             created_at=self._commit.now,
-            content_hash=text_hash,
-            search_text=search_text(draft.content),
-            embedding_id=embedding_id,
+            content_hash=item.content_hash,
+            search_text=item.search_text,
+            embedding_id=self._embedding_ids.get(item.content_hash),
         )
-        self._new[key] = row
-        reason = self._reason
-        if decision.action is Action.UPDATE:
-            reason += ":supersede"
-        for each in found:
-            self._relate(row, candidates[each.memory_id or ""], each)
-        self._entries.append(Entry("inject", memory_id, {"type": draft.memory_type}, reason))
-        return Written(record(row), decision)
 
-    def _relate(self, row: Any, old: Any, decision: Decision) -> None:
+    def _compared_with(self, statement: Statement, keys: tuple[str, ...]) -> dict[str, Any]:
+        """What a statement has to be compared with. The first one has it looked up for all items that are new."""
+        if not self._has_looked:
+            self._has_looked = True
+            news = (each for each in self._prepared if _text(each) not in self._same)
+            self._candidates.load((each.statement, each.keys) for each in news)
+        self._candidates.load([(statement, keys)])
+        return self._candidates.of(statement, keys)
+
+    def _relate(self, row: Any, other: Any, decision: Decision) -> None:
         if decision.action is Action.UPDATE:
-            self._supersede(old, row, decision.reason)
+            self._supersede(other, row, decision.reason)
         elif decision.action is Action.CONFLICT:
             self._conflicts.append(
                 Relation(
                     memory_id=row.memory_id,
-                    other_id=old.memory_id,
+                    other_id=other.memory_id,
                     reason=decision.reason,
                     created_at=self._commit.now,
                 )
             )
 
-    def _candidates(self, statement: Statement) -> dict[str, Any]:
-        """Active memories that share a decision key with the new one, among them those of this very batch."""
-        keys = telling_keys(statement)
-        if not keys:
-            return {}
-        wanted = Filters(memory_types=(statement.memory_type,), subject_id=statement.subject_id)
-        found: dict[str, Any] = {}
-        for source in self._commit.view.sources():
-            ids = ids_holding_any(source, keys, CANDIDATES)
-            if not ids:  # nearly always
-                continue
-            rows = wanted.apply(source).filter(subject_id=statement.subject_id)
-            if len(ids) < CANDIDATES:
-                rows = rows.filter(id__in=ids)
-            else:  # of other subjects, types or times most of them
-                rows = holding_any(rows, keys).order_by("-id")[:CANDIDATES]
-            for row in rows:
-                found.setdefault(row.memory_id, row)
-        found |= {
-            row.memory_id: row for row in self._new.values() if set(keys) & set(row.search_text.split())
-        }
-        return {memory_id: row for memory_id, row in found.items() if memory_id not in self._superseded}
-
-    def _supersede(self, old: Any, new: Memory, reason: str) -> None:
-        self._superseded.add(old.memory_id)
-        values = {"is_active": False, "superseded_by": new.memory_id, "updated_at": self._commit.now}
-        if old._state.adding:  # of this batch: not written yet
-            for name, value in values.items():
-                setattr(old, name, value)
-        else:
-            self._replaced.append(Change(old, values))
+    def _supersede(self, old: Any, new: Any, reason: str) -> None:
+        self._end(old, new)
         self._entries.append(Entry("supersede", old.memory_id, {"new_memory_id": new.memory_id}, reason))
 
-    def _repeat(self, known: Any, draft: Draft, decision: Decision) -> Written:
-        """The same said again: keep the first, count it, and take over metadata that was given ({} clears it)."""
+    def _correct(self, old: Any, new: Any) -> None:
+        self._end(old, new)
+        self._log("correct", old.memory_id, {"new_memory_id": new.memory_id})
+
+    def _end(self, old: Any, new: Any) -> None:
+        self._change(old, is_active=False, superseded_by=new.memory_id)
+        self._candidates.drop(old)
+
+    def _again(self, known: Any, item: Prepared, decision: Decision, old: Any) -> tuple[Any, Decision]:
+        """What is known already is said again, or another memory is corrected into it."""
+        if old is not None and old is not known:
+            self._correct(old, known)
+            self._log("correct", known.memory_id, {"old_memory_id": old.memory_id}, reason="")
+        self._repeat(known, item, is_merge=old is not None)
+        return known, decision
+
+    def _repeat(self, known: Any, item: Prepared, *, is_merge: bool) -> None:
+        """Keep the first, count it, and take over metadata that was given ({} clears it)."""
+        draft = item.draft
         stat_add(
             memory_id=known.memory_id, counter="repeat_count", moment="last_repeated_at", now=self._commit.now
         )
-        if list(TrustTier).index(draft.trust_tier) < list(TrustTier).index(TrustTier(known.trust_tier)):
+        if _rank(draft.trust_tier) < _rank(known.trust_tier) and draft.may_replace:
             self._confirm(known, draft)
-        if draft.extra_metadata is not None and (draft.extra_metadata or None) != (
-            known.extra_metadata or None
-        ):
-            metadata = draft.extra_metadata or None
-            if known._state.adding:
-                known.extra_metadata = metadata
-            else:
-                self._commit.change(
-                    [Change(known, {"extra_metadata": metadata, "updated_at": self._commit.now})]
-                )
-                known.extra_metadata = metadata
-            payload = {"extra_metadata": metadata}
-            reason = f"{self._reason}:dedup_metadata_refresh"
-            self._entries.append(Entry("update_metadata", known.memory_id, payload, reason))
-        return Written(record(known), decision)
+        metadata = draft.extra_metadata or None
+        if draft.extra_metadata is None or metadata == (known.extra_metadata or None):
+            return
+        if is_merge and known.extra_metadata:  # it keeps what was said of it
+            return
+        self._change(known, extra_metadata=metadata)
+        self._log("update_metadata", known.memory_id, {"extra_metadata": metadata}, ":dedup_metadata_refresh")
 
     def _confirm(self, known: Any, draft: Draft) -> None:
         """Somebody better trusted says it too: it is trusted as much from now on, and ends what it is news of."""
-        values = {
-            "trust_tier": draft.trust_tier,
-            "initial_confidence": max(draft.initial_confidence, known.initial_confidence),
-            "observed_at": max(draft.observed_at, known.observed_at),
-        }
-        if not known._state.adding:
-            self._commit.change([Change(known, {**values, "updated_at": self._commit.now})])
-        for name, value in values.items():
-            setattr(known, name, value)
-        self._entries.append(
-            Entry("confirm", known.memory_id, {"trust_tier": draft.trust_tier}, f"{self._reason}:confirmed")
+        self._change(
+            known,
+            trust_tier=draft.trust_tier,
+            initial_confidence=max(draft.initial_confidence, known.initial_confidence),
+            observed_at=max(draft.observed_at, known.observed_at),
         )
-        statement = _statement(known.memory_id, known)
-        others = {i: row for i, row in self._candidates(statement).items() if i != known.memory_id}
-        for each in relations(statement, [_statement(row.memory_id, row) for row in others.values()]):
+        self._log("confirm", known.memory_id, {"trust_tier": draft.trust_tier}, ":confirmed")
+        statement = _statement(known)
+        others = self._compared_with(statement, telling_keys(statement))
+        for each in relations(statement, [_statement(row) for row in others.values()]):
             if each.action is Action.UPDATE:
                 self._supersede(others[each.memory_id or ""], known, each.reason)
 
-    def finish(self) -> None:
-        self._commit.insert(list(self._new.values()))
-        self._commit.change(self._replaced)
+    def _log(
+        self,
+        operation: str,
+        memory_id: str,
+        payload: dict[str, Any],
+        suffix: str = "",
+        *,
+        reason: str | None = None,
+    ) -> None:
+        because = self._reason + suffix if reason is None else reason
+        self._entries.append(Entry(operation, memory_id, payload, because))
+
+    def _change(self, row: Any, **values: Any) -> None:
+        """Give a row new values; one that is not written yet simply has them."""
+        if row.memory_id not in self._new:
+            self._before.setdefault(row.memory_id, copy(row))
+            values["updated_at"] = self._commit.now
+            self._changes.setdefault(row.memory_id, {}).update(values)
+        for name, value in values.items():
+            setattr(row, name, value)
+
+    def finish(self) -> list[Entry]:
+        """Write all of it. Returns what is to be said of it in the audit trail."""
+        self._commit.insert([row for row, _ in self._new.values()])
+        self._commit.change(
+            Change(before, self._changes[memory_id]) for memory_id, before in self._before.items()
+        )
         sql.insert(self._conflicts)
-        link_by_rules({row.memory_id: row.content for row in self._new.values()}, now=self._commit.now)
-        audit(self._entries, actor_id=self._actor_id, now=self._commit.now, seq=self._commit.seq)
+        found = {memory_id: item.entities for memory_id, (_, item) in self._new.items()}
+        memories_link(found=found, source=LinkSource.RULES, now=self._commit.now)
+        return self._entries
+
+
+def correctable(row: Any) -> Any:
+    """The row, if it can be corrected. Raises NotFound, which says what is in its place now."""
+    if row is None:
+        raise NotFound("Memory not found")
+    if not row.is_active:
+        successor = f": it was replaced by {row.superseded_by}" if row.superseded_by else ": it was deleted"
+        raise NotFound(f"Memory not found{successor}")
+    return row

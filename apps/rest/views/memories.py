@@ -1,5 +1,6 @@
 """Storing, listing, reading, correcting and forgetting memories: /v1/memories."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,7 +14,8 @@ from apps.memories.filters import Filters
 from apps.memories.retrieval import memories_retrieve
 from apps.memories.selectors.history import memory_history
 from apps.memories.services.correct import memory_correct
-from apps.memories.services.write import Written, memories_write
+from apps.memories.services.prepare import all_clean
+from apps.memories.services.write import Written, clean_write, memories_write
 from apps.rest.base import UserView, no_content
 from apps.rest.bodies import Body, read_body, read_query
 from apps.rest.openapi import describe
@@ -21,7 +23,7 @@ from apps.rest.shapes import EXAMPLE_MEMORY, DecisionObject, MemoryObject, Memor
 from apps.rest.views.retrieve import session_filters
 from apps.versioning.services.purge import Purge, memories_purge, purge_of
 from memoria.decisions import Action
-from memoria.drafts import checked_subject, checked_tier, draft
+from memoria.drafts import Draft, checked_subject, checked_tier, draft
 from memoria.errors import Invalid, NotFound
 from memoria.naming import MEMORY_ID
 from memoria.times import from_rfc3339, rfc3339
@@ -199,7 +201,7 @@ class BatchView(UserView):
     creates_user = True
 
     @describe(
-        summary="Store up to 100 memories at once, all or none",
+        summary="Store up to 100 memories at once, all or none; each answer says what became of the item",
         body=BatchBody,
         answer=list[MemoryObject],
         status=201,
@@ -215,20 +217,8 @@ class BatchView(UserView):
         if any((item.branch or "").strip() not in ("", branch) for item in body.memories):
             raise Invalid("per-memory branch in batch must match the batch branch")
         now = timezone.now()
-        drafts = [
-            draft(
-                content=item.content,
-                now=now,
-                memory_type=item.memory_type,
-                trust_tier=item.trust_tier,
-                session_id=item.session_id,
-                subject_id=item.subject_id if (item.subject_id or "").strip() else body.subject_id,
-                extra_metadata=item.extra_metadata,
-            )
-            for item in body.memories
-        ]
-        written = memories_write(
-            drafts=drafts,
+        written = clean_write(
+            items=all_clean([_batch_draft(item, body.subject_id, now) for item in body.memories]),
             view=self.view_of(branch=branch),
             actor_id=self.caller.user_id,
             operation="store",
@@ -399,17 +389,37 @@ class HistoryView(UserView):
         return Response(History(memory_id, len(shown), shown))
 
 
+def _batch_draft(item: StoreItem, subject_id: str | None, now: datetime) -> Draft | Invalid:
+    """What an item wants remembered, or what is wrong with it: the others are looked at too."""
+    try:
+        return draft(
+            content=item.content,
+            now=now,
+            memory_type=item.memory_type,
+            trust_tier=item.trust_tier,
+            session_id=item.session_id,
+            subject_id=item.subject_id if (item.subject_id or "").strip() else subject_id,
+            extra_metadata=item.extra_metadata,
+        )
+    except Invalid as error:
+        return error
+
+
 def _written(written: Written) -> MemoryObject:
     decision = written.decision
     shown = memory_object(written.memory, is_fresh=decision.action is not Action.DUPLICATE)
     if decision.action is not Action.NEW:
         shown.decision = DecisionObject(decision.action, decision.memory_id or "", decision.reason)
+    shown.superseded_by = written.memory.superseded_by or msgspec.UNSET
     shown.masked = list(written.masked) or msgspec.UNSET
     return shown
 
 
 def _corrected(written: Written) -> MemoryObject:
+    decision = written.decision
     shown = memory_object(written.memory)
+    if decision.action is Action.DUPLICATE:  # another memory said so already, or it itself
+        shown.decision = DecisionObject(decision.action, decision.memory_id or "", decision.reason)
     shown.masked = list(written.masked) or msgspec.UNSET
     return shown
 

@@ -1,13 +1,23 @@
 """The one write routine against the database it writes to."""
 
+import time
+
+import pytest
 from django.utils import timezone
 
+from apps.memories.commits import Change, commit
 from apps.memories.embedding.hashed import HashedEmbedder
-from apps.memories.models import Memory
+from apps.memories.models import Clock, Memory
+from apps.memories.records import record
+from apps.memories.services import prepare
+from apps.memories.services.candidates import CANDIDATES
 from apps.memories.services.correct import memory_correct
 from apps.memories.services.write import memories_write
+from apps.memories.text_index import ids_holding_any
 from apps.memories.view import MAIN
 from apps.tenancy.scope import user_connection
+from apps.versioning.selectors import view_resolve
+from apps.versioning.services.branches import branch_create
 from memoria.drafts import draft
 from memoria.errors import Unavailable
 
@@ -70,3 +80,108 @@ def test_a_known_text_is_not_embedded_again(in_adas_database):
     store("the kettle is on", "the kettle is on", embedder=embedder)
     assert embedder.held == []
     assert Memory.objects.count() == 1
+
+
+def contents():
+    return sorted(Memory.objects.filter(is_active=True).values_list("content", flat=True))
+
+
+def test_what_is_said_again_within_a_batch_after_it_was_replaced_is_kept(in_adas_database):
+    done = store("The port is 1", "The port is 2", "The port is 1", embedder=None)
+    assert contents() == ["The port is 1"]
+    assert Memory.objects.count() == 3
+    assert [each.memory.is_active for each in done] == [False, False, True]
+    assert [each.memory.superseded_by for each in done] == [
+        *(each.memory.memory_id for each in done[1:]),
+        None,
+    ]
+
+
+def test_the_answer_to_a_batch_is_what_is_stored(in_adas_database):
+    """Rows of before may be repeated, trusted more, given metadata and replaced within one batch."""
+    now = timezone.now()
+    store("The owner is Tim", embedder=None)
+    texts = ["The owner is Tim", "The owner is Tim", "The owner is Ann", "The owner is Tim"]
+    done = memories_write(
+        drafts=[
+            draft(content=text, now=now, trust_tier="T1", extra_metadata={"n": place})
+            for place, text in enumerate(texts)
+        ],
+        view=MAIN,
+        actor_id="ada",
+        operation="store",
+        reason="",
+        now=now,
+        embedder=None,
+    )
+    assert contents() == ["The owner is Tim"]
+    for each in done:
+        assert record(Memory.objects.get(memory_id=each.memory.memory_id)) == each.memory
+    assert len({each.memory.memory_id for each in done}) == 3
+    assert Clock.objects.get().active_count == 1
+
+
+def test_nothing_slow_is_done_while_the_database_is_locked(in_adas_database, monkeypatch):
+    """Words, entities and keys of new texts are worked out before the commit."""
+    locked = []
+    for name in ("search_text", "entities", "telling_keys", "cleaned"):
+        work = getattr(prepare, name)
+
+        def watched(*arguments, work=work):
+            locked.append(user_connection().in_atomic_block)
+            return work(*arguments)
+
+        monkeypatch.setattr(prepare, name, watched)
+    store("The port of Alice is 1", "The port of Bob is 2", embedder=HashedEmbedder(64))
+    assert locked == [False] * 8
+
+
+def test_a_row_that_gets_other_words_is_found_by_them_and_by_those_that_stay(in_adas_database):
+    store("red oak", embedder=None)
+    with commit(view=MAIN, operation="merge", actor_id="ada", now=timezone.now()) as opened:
+        (row,) = Memory.objects.all()
+        opened.change([Change(row, {"search_text": "wred wsea", "is_active": True})])
+    found = {
+        word: bool(ids_holding_any(Memory.objects.all(), [word], 9)) for word in ("wred", "wsea", "woak")
+    }
+    assert found == {"wred": True, "wsea": True, "woak": False}
+
+
+@pytest.mark.parametrize("text", ["The port is {n}", "Service X runs in region-{n}", "note {n} of {n}"])
+def test_large_batches_take_as_long_for_each(in_adas_database, text):
+    """Updates of one thing, contradictions about one thing, and things of their own: no item looks at all others."""
+
+    def seconds(count):
+        drafts = [text.format(n=f"{count}{n:04}") for n in range(count)]
+        started = time.process_time()
+        store(*drafts, embedder=None)
+        return time.process_time() - started
+
+    seconds(50)  # from here on everything is compared with as many as there may be
+    assert seconds(800) < 16 * max(seconds(100), 0.05)  # 64 times as long if each looked at all
+
+
+def test_a_branch_decides_as_well_after_many_updates(in_adas_database):
+    """More ended rows of one key than are looked at are no reason to overlook the one that holds."""
+    now = timezone.now()
+    branch_create(name="exp", actor_id="ada", now=now)
+    view = view_resolve(actor_id="ada", branch="exp")
+
+    def say(text, **fields):
+        return memories_write(
+            drafts=[draft(content=text, now=now, **fields)],
+            view=view,
+            actor_id="ada",
+            operation="store",
+            reason="",
+            now=now,
+            embedder=None,
+        )[0]
+
+    for n in range(CANDIDATES + 10):
+        done = say(f"The port is {n}")
+        assert done.decision.action == ("update" if n else "new")
+    for n in range(CANDIDATES + 10):  # of another subject
+        assert say(f"The port is {n}", subject_id=f"s{n}").decision.action == "new"
+    assert say("The port is 7001").decision.action == "update"
+    assert say("The port is 7001").decision.action == "duplicate"
