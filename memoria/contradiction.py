@@ -9,7 +9,7 @@ _DENIAL = frozenset(
     "not no never don't doesn't didn't isn't aren't wasn't weren't cannot can't won't without".split()
 )
 _HELPERS = frozenset("do does did is are was were the a an".split())
-_CHINESE_DENIAL = re.compile("不再|不(?![错过仅但只同断久少])|没有|没(?!问题|关系)|未(?!来|婚)")
+_CHINESE_DENIAL = re.compile("不再|不(?![错仅但只同断久少]|过(?!敏))|没有|没(?!问题|关系)|未(?!来|婚)")
 _NOT_ONLY = re.compile(r"\bnot only\b", re.IGNORECASE)
 
 

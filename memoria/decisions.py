@@ -8,16 +8,17 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
+from memoria.assertions import is_addition, is_change, is_past, is_tentative
 from memoria.contradiction import frame
 from memoria.signals import is_fact
 from memoria.tokens import STOP_WORDS, tokens
 from memoria.types import MemoryType, TrustTier
-from memoria.values import comparable, value
+from memoria.values import Value, comparable, value
 
 
 class Action(StrEnum):
@@ -80,7 +81,7 @@ _PREDICATE = re.compile(
       | (?:has\ been\ |was\ |were\ |is\ |are\ )?
         (?:changed|increased|decreased|raised|lowered|reduced|updated|upgraded|switched|migrated|moved|renamed|reset|set)
         \ to
-      | expires?\ (?:on|in|after) | (?:opens?|closes?)\ at | (?:starts?|ends?)\ (?:at|on)
+      | expires?\ (?:on|in|after) | (?:opens?|closes?|leaves?|departs?|arrives?)\ at | (?:starts?|ends?)\ (?:at|on)
       | costs? | weighs? | takes? | equals? | (?:has|have)(?=\ \d) | is | are | was | were | =
     ) \s+
     | (?P<sign>\s*[:：=]\s*)
@@ -114,7 +115,7 @@ _ATTRIBUTE = re.compile(
     )
     | (?:
         名字|邮箱|电话|地址|城市|时区|语言|颜色|生日|年龄|端口|版本|数据库|框架|负责人|经理|上限|限制|超时|截止日期|预算|价格
-      | 状态|区域|职位|公司|大小|阈值|间隔|频率|默认\w{0,6}|密码策略|保留期
+      | 状态|区域|职位|公司|大小|时间|阈值|间隔|频率|默认\w{0,6}|密码策略|保留期
     ))$
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -125,7 +126,7 @@ _LABELS = frozenset(
 )
 # "A friend's name", "another port": there are more of them, and the next statement may be about the next one.
 _INDEFINITE = re.compile(
-    r"(?:an?|another|one of|some|any|other|also|if|when|sometimes)\b|另一|其中|有[个一]|如果|某",
+    r"(?:an?|another|one|some|any|other|when)\b|另一|其中|有[个一]|某",
     re.IGNORECASE,
 )
 # A thing can run, lie or be called by several at a time; only what says so ends the one before.
@@ -136,17 +137,14 @@ _RELATIONS = frozenset(
     )
 )
 _CHINESE_RELATIONS = re.compile("女儿|儿子|孩子|姐姐|妹妹|哥哥|弟弟|朋友|猫|狗|同事|客户")
-_TO = re.compile(
-    r"\b(?:moved|changed|switched|migrated|renamed|upgraded|increased|decreased|raised|lowered|reduced|updated"
-    r"|reset) to\b"
-    r"|改为|改成|变为|变成|换成|升级|迁移到|搬到",
-    re.IGNORECASE,
-)
 # Who speaks is known; whom "she" meant is not.
 _OURSELVES = re.compile(r"i|we|我们?|咱们", re.IGNORECASE)
-_IS_PAST = re.compile(r"\b(?:was|were)\b(?! \w+ed\b)|原来是|以前是|曾经是|之前是", re.IGNORECASE)
+# One word of what a statement is about; little words tell it apart as well as great ones do.
+_WORD = re.compile(r"[^\W_]+(?:['._/@:+#&-]+[^\W_]+)*[+#]*")
+_SAYS_NOTHING = frozenset(("the", "a", "an", "current"))
 _QUALIFIED = re.compile(r"\s+(?:of|for|at|in|on)\s+.*$", re.IGNORECASE)
 _KEY = re.compile("x[ab][0-9a-f]{16}")
+# Too common to look anything up by; comparing minds them.
 _ARTICLES = frozenset("the a an our my their his her its your current new default primary main".split())
 
 
@@ -165,19 +163,17 @@ def relations(new: Statement, known: Sequence[Statement]) -> list[Decision]:
 
 
 def _compared(new: Statement, old: Statement) -> Decision:
-    new, old = (replace(each, text=" ".join(each.text.split())) for each in (new, old))
     if (new.memory_type, new.subject_id) != (old.memory_type, old.subject_id):
         return NEW
     if old.session_id is not None and old.session_id != new.session_id:
         return NEW  # what was said in another conversation is not on the table
-    if _plain(new.text) == _plain(old.text):
+    mine, theirs = _reading(new.text), _reading(old.text)
+    if mine.plain == theirs.plain:
         same = Decision(Action.DUPLICATE, old.memory_id, "the same words")
         return same if new.session_id == old.session_id else NEW
-    if new.memory_type not in LASTING or any(map(_LABEL.match, (new.text, old.text))):
+    if new.memory_type not in LASTING or not (mine.is_comparable and theirs.is_comparable):
         return NEW
-    if not (is_fact(new.text) and is_fact(old.text)) or max(len(new.text), len(old.text)) > LONGEST:
-        return NEW
-    differs = _denial(new.text, old.text) or _slot(new.text, old.text)
+    differs = _denial(mine, theirs) or _slot(mine, theirs)
     if differs is None:
         return NEW
     reason, replaces = differs
@@ -194,30 +190,95 @@ def _compared(new: Statement, old: Statement) -> Decision:
     return Decision(Action.UPDATE, old.memory_id, reason)
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A statement that says something of something."""
+
+    topic: tuple[str, ...]
+    """What it is about, word by word: whose, of what and where are a part of it."""
+    about: frozenset[str]
+    kind: str
+    """Which predicate; "change" takes the place of any."""
+    value: Value
+    is_settled: bool
+    """It is said as a fact that holds now, and not beside others."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What comparing needs to know of a text."""
+
+    plain: str
+    is_comparable: bool
+    frame: tuple[tuple[str, ...], str] | None
+    """Its words without denial and figures; and the figures, with a "not" where it denies."""
+    ends: bool
+    """It says that something no longer holds."""
+    is_change: bool
+    is_past: bool
+    is_addition: bool
+    said: _Said | None
+
+
 @lru_cache(maxsize=2_048)  # a candidate is looked at for every item of a batch
+def _reading(text: str) -> _Reading:
+    text = " ".join(text.split())
+    plain = _plain(text)
+    if _LABEL.match(text) or not is_fact(text) or len(text) > LONGEST:
+        return _Reading(plain, False, None, False, False, False, False, None)
+    ends = _NO_LONGER.search(text) is not None
+    changes = _NEWS.search(text) is not None or is_change(text)
+    past, addition = is_past(text), is_addition(text)
+    return _Reading(plain, True, _frame(text), ends, changes, past, addition, _said(text))
+
+
+def _said(text: str) -> _Said | None:
+    if (parts := _parts(text)) is None or (found := value(parts.says)) is None or not parts.about:
+        return None
+    return _Said(_topic(parts.before), parts.about, parts.kind, found, not is_tentative(text))
+
+
+def _topic(before: str) -> tuple[str, ...]:
+    """The words of what a statement is about, in order; "the limit of the API" is "the API's limit"."""
+    text = unicodedata.normalize("NFKC", _NEWS.sub(" ", before)).replace("’", "'").replace("的", "").lower()
+    found = [word.removesuffix("'s") for word in _WORD.findall(text)]
+    words = [word for word in found if word not in _SAYS_NOTHING]
+    if words.count("of") == 1:
+        at = words.index("of")
+        words = words[at + 1 :] + words[:at]
+    return tuple(words)
+
+
 def _plain(text: str) -> str:
     """The text without what says nothing: blanks, an end mark, capitals of plain words. "-18" stays apart from "18",
-    "C++" from "C", and a path keeps its capitals.
+    "C++" from "C", "IT" from "it", and a path keeps its capitals.
     """
     words = unicodedata.normalize("NFKC", text).replace("’", "'").split()
-    folded = (word.casefold() if word.strip(".,;:!?\"'()。，；：！？").isalpha() else word for word in words)
+    shouts = text.isupper()
+    folded = (
+        word.casefold()
+        if (bare := word.strip(".,;:!?\"'()。，；：！？")).isalpha()
+        and (shouts or len(bare) < 2 or not bare.isupper())
+        else word
+        for word in words
+    )
     return " ".join(folded).rstrip(".!。！ ")
 
 
-def _denial(new: str, old: str) -> tuple[str, bool] | None:
+def _denial(mine: _Reading, theirs: _Reading) -> tuple[str, bool] | None:
     """One says what the other denies: news where it says that it no longer holds, else a contradiction."""
-    mine, theirs = (_plain_frame(text) for text in (new, old))
-    if mine is None or theirs is None or _order(mine[0]) != _order(theirs[0]) or not mine[0]:
+    if mine.frame is None or theirs.frame is None or mine.frame[0] != theirs.frame[0] or not mine.frame[0]:
         return None
-    if ("not" in mine[1].split()) == ("not" in theirs[1].split()):
-        return None
-    return "one denies the other", _NO_LONGER.search(new) is not None
+    figures, others = mine.frame[1].split(), theirs.frame[1].split()
+    if sorted((*figures, "not")) != sorted(others) and sorted((*others, "not")) != sorted(figures):
+        return None  # to deny one figure is not to deny another
+    return "one denies the other", mine.ends
 
 
-@lru_cache(maxsize=2_048)
-def _plain_frame(text: str) -> tuple[str, str] | None:
+def _frame(text: str) -> tuple[tuple[str, ...], str] | None:
     denied = _NO_LONGER.sub(lambda match: " not " if match.group().isascii() else "不", text)
-    return frame(_NEWS.sub(lambda match: " " if match.group().isascii() else "", denied))
+    found = frame(_NEWS.sub(lambda match: " " if match.group().isascii() else "", denied))
+    return None if found is None else (tuple(found[0].split()), found[1])
 
 
 @lru_cache(maxsize=2_048)  # asked twice of every text that is stored
@@ -229,8 +290,8 @@ def decision_keys(text: str) -> tuple[str, ...]:
     if len(text) > LONGEST or not is_fact(text) or _LABEL.match(text):
         return ()
     keys = [_key("b", said)] if (said := _undenied(text)) else []
-    if (parts := _parts(text)) is not None and parts[0]:
-        keys.append(_key("a", parts[0]))
+    if (parts := _parts(text)) is not None and parts.about:
+        keys.append(_key("a", parts.about))
     return tuple(keys)
 
 
@@ -256,38 +317,39 @@ def _undenied(text: str) -> frozenset[str]:
     return frozenset(tokens(text)) - _ARTICLES - STOP_WORDS  # "likes" becomes one by its stem
 
 
-def _order(said: str) -> list[str]:
-    """The words that tell who does what to whom."""
-    return [token for token in tokens(said.replace("#", " ")) if token not in _ARTICLES]
-
-
-def _slot(new: str, old: str) -> tuple[str, bool] | None:
+def _slot(mine: _Reading, theirs: _Reading) -> tuple[str, bool] | None:
     """Both say another value of the same attribute of the same thing."""
-    mine, theirs = _parts(new), _parts(old)
-    if mine is None or theirs is None:
+    new, old = mine.said, theirs.said
+    if new is None or old is None or not new.is_settled or new.topic != old.topic:
         return None
-    about, kind, said = mine
-    if not about or about != theirs[0] or (kind != theirs[1] and "change" not in (kind, theirs[1])):
+    if new.kind != old.kind and "change" not in (new.kind, old.kind):
         return None
-    if _IS_PAST.search(new):  # tells what was so before
+    if mine.is_past or theirs.is_past or mine.is_addition or theirs.is_addition:
         return None
-    there, here = value(theirs[2]), value(said)
-    if here is None or there is None or here.said == there.said:
+    here, there = new.value, old.value
+    if here.said <= there.said or there.said <= here.said:  # the same, or one only says more than the other
         return None
-    if here.said < there.said or there.said < here.said:  # one only says more than the other
+    if not comparable(here, there, any_kind=bool(new.about & _OF_ALL_SORTS)):
         return None
-    if not comparable(here, there, any_kind=bool(about & _OF_ALL_SORTS)):
-        return None
-    is_change = _NEWS.search(new) is not None or _TO.search(new) is not None
     may_be_several = (
-        kind in _SEVERAL or bool(about & _RELATIONS) or _CHINESE_RELATIONS.search(new) is not None
+        new.kind in _SEVERAL
+        or bool(new.about & _RELATIONS)
+        or _CHINESE_RELATIONS.search(" ".join(new.topic)) is not None
     )
-    return "another value of the same attribute", is_change or not may_be_several
+    return "another value of the same attribute", mine.is_change or not may_be_several
 
 
-@lru_cache(maxsize=2_048)
-def _parts(text: str) -> tuple[frozenset[str], str, str] | None:
-    """(what it is about, as tokens, which predicate, what it says); None where there is no such predicate."""
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    before: str
+    about: frozenset[str]
+    """The words before the predicate as tokens."""
+    kind: str
+    says: str
+
+
+def _parts(text: str) -> _Parts | None:
+    """A statement before and after its predicate; None where it has none of those below."""
     text = text.strip().rstrip(".。!！")
     match = _PREDICATE.search(text)
     if match is None or _INDEFINITE.match(text):
@@ -312,7 +374,7 @@ def _parts(text: str) -> tuple[frozenset[str], str, str] | None:
             kind = "change"
         else:
             kind = verb.split()[0].rstrip("s")
-    return subject, kind, after
+    return _Parts(before, subject, kind, after)
 
 
 def _is_figure(verb: str, subject: frozenset[str], said: str) -> bool:

@@ -46,6 +46,12 @@ _CLOCK = re.compile(
     r"\b\d{1,2}:\d\d\b|\b\d{1,2}\s*(?:a\.?m\.?|p\.?m\.?|o'clock)(?!\w)|\bnoon\b|\bmidnight\b|\d+点",
     re.IGNORECASE,
 )
+# With a time of day, the days on which it is that every week.
+_EVERY = re.compile(
+    r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)days\b|\bweek(?:days|ends)\b|\b(?:every|each) \w+"
+    r"|每周\w|每[天月年]|周末",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(
     r"(?:about|around|roughly|over|under|every|max(?:imum)?|at most|~|≈|约|每)?\s*(?P<sign>[$€£¥])?\s*"
     r"-?\d[\d.,_]*\s*(?P<unit>.*)$",
@@ -88,6 +94,8 @@ def value(text: str) -> Value | None:
         head, qualifier = _split(
             head, re.compile(r"[\s,]+(?:for|with|by|when|if|unless|except|but)\s+", re.IGNORECASE)
         )
+        if _CLOCK.search(head):
+            qualifier |= frozenset(found.lower() for found in _EVERY.findall(head))
         return Value(frozenset(tokens(head)), when, qualifier)
     head, qualifier = _split(head, _QUALIFIED)
     kind = _kind(head)
@@ -100,8 +108,15 @@ def comparable(new: Value, old: Value, *, any_kind: bool = False) -> bool:
 
 
 def _split(text: str, pattern: "re.Pattern[str]") -> tuple[str, frozenset[str]]:
-    head, *rest = pattern.split(text, maxsplit=1)
-    return head, frozenset(tokens(rest[0])) if rest else frozenset()
+    """What comes before the qualifier, and the words of that, little ones included: "for me" is not "for you"."""
+    found = pattern.search(text)
+    if found is None:
+        return text, frozenset()
+    return text[: found.start()], frozenset(re.findall(r"\w+", text[found.start() :].lower())) - {
+        "the",
+        "a",
+        "an",
+    }
 
 
 def _time(text: str, *, at: bool) -> str:
