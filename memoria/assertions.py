@@ -11,17 +11,18 @@ _MODAL = re.compile(r"\b(?:may|might|could|would|should|shall|will|ought|must|wo
 _POSSIBLE = re.compile(
     r"""
     \b(?:
-        maybe|perhaps|possibly|probably|presumably|apparently|supposedly|allegedly|reportedly|likely|tentative(?:ly)?
-      | provisional(?:ly)?|potential(?:ly)?|hypothetical(?:ly)?|theoretical(?:ly)?|in\ theory|in\ principle|hopefully
-      | almost|nearly|not\ sure|unsure|uncertain|unclear|undecided|if|unless|whether|suppose\w*|assume\w*
-      | assuming|imagine\w*|imagining|in\ case|provided|otherwise|until\ further\ notice|wish\w*
-      | hop(?:es?|ed|ing)|wants?|wanted|would\ like|think\w*|thought|believ\w+|guess\w*|feels?|felt|suspect\w*|doubt\w*|consider\w*|wonder\w*
-      | (?:plan|plans|planned|planning)\ (?:to|on)|going\ to|intend\w*|about\ to|try(?:ing)?\ to|tries\ to|tends?\ to
-      | dreams?|propos(?:e[sd]?|ing)|suggest\w*|recommend\w*|requested|ask(?:s|ed|ing)|expect\w*|predict\w*
-      | estimated|forecast|rumou?r\w*|heard|seems?|seemed|appears?|appeared|looks?\ like|sounds?\ like|according\ to|quot\w+
-      | say|says|said|saying|tells?|told|claim\w*|report(?:s|ed)\ that|mention\w*|promise\w*|promising|argu(?:es?|ed)
-      | insist\w*|for\ example|e\.g|pretend\w*|jok(?:ed|es|ing|ingly)|temporar\w+|for\ now
-      | for\ the\ time\ being|this\ (?:once|time)
+        maybe|perhaps|possibly|probably|presumably|apparently|supposedly|allegedly|reportedly|likely
+      | tentative(?:ly)?|provisional(?:ly)?|potential(?:ly)?|hypothetical(?:ly)?|theoretical(?:ly)?
+      | in\ theory|in\ principle|hopefully|almost|nearly|not\ sure|unsure|uncertain|unclear|undecided|if
+      | unless|whether|suppose\w*|assume\w*|assuming|imagine\w*|imagining|in\ case|provided|otherwise
+      | until\ further\ notice|wish\w*|hop(?:es?|ed|ing)|wants?|wanted|would\ like|think\w*|thought
+      | believ\w+|guess\w*|feels?|felt|suspect\w*|doubt\w*|consider\w*|wonder\w*
+      | (?:plan|plans|planned|planning)\ (?:to|on)|going\ to|intend\w*|about\ to|try(?:ing)?\ to|tries\ to
+      | tends?\ to|dreams?|propos(?:e[sd]?|ing)|suggest\w*|recommend\w*|requested|ask(?:s|ed|ing)|expect\w*
+      | predict\w*|estimated|forecast|rumou?r\w*|heard|seems?|seemed|appears?|appeared|looks?\ like
+      | sounds?\ like|according\ to|quot\w+|say|says|said|saying|tells?|told|claim\w*|report(?:s|ed)\ that
+      | mention\w*|promise\w*|promising|argu(?:es?|ed)|insist\w*|for\ example|e\.g|pretend\w*
+      | jok(?:ed|es|ing|ingly)|temporar\w+|for\ now|for\ the\ time\ being|this\ (?:once|time)
     )\b
     """,
     re.IGNORECASE | re.VERBOSE,
