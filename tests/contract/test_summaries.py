@@ -67,6 +67,49 @@ def test_a_useless_answer_changes_nothing(maria, model, says, problem):
     assert len(maria.get("/v1/memories").json()["items"]) == 2
 
 
+def test_earlier_summaries_are_not_summed_up_again(maria, model):
+    first = summarise(maria, sync=True).json()["memory_id"]
+    highlights = json.dumps({"points": ["one"]})
+    model.says = highlights
+    second = summarise(maria, sync=True, mode="lightweight").json()["memory_id"]
+    maria.put(f"/v1/memories/{first}/correct", json={"new_content": "Session Summary: Deploys by hand"})
+    model.asked.clear()
+    assert summarise(maria, sync=True, mode="lightweight").status_code == 200
+    ((_, _, body),) = model.asked
+    notes = body["messages"][1]["content"]
+    assert notes == "- Deploys were slow\n- Deploys moved to the blue cluster"
+    assert second != first
+
+
+def test_odd_values_become_text_and_metadata_is_masked_like_the_content(maria, model):
+    odd = {"topic": ["Mail to ada@example.org", None], "action": {"a": 1}, "outcome": 5}
+    model.says = json.dumps(odd)
+    found = summarise(maria, sync=True).json()
+    assert found["content"] == "Session Summary: Mail to [email]\n\nActions: \n\nOutcome: 5"
+    assert found["metadata"]["topic"] == "Mail to [email]"
+    assert (found["metadata"]["action"], found["metadata"]["outcome"]) == ("", "5")
+    model.says = json.dumps({"points": [None, " ", {"a": 1}, ["x", "y"], True, "call +1 415 555 2671"]})
+    found = summarise(maria, sync=True, mode="lightweight").json()
+    assert found["metadata"]["points"] == ["x; y", "call [phone]"]
+    assert "555" not in json.dumps(maria.get("/v1/memories").json())
+
+
+@pytest.mark.parametrize(
+    "topic", ["x" * 40_000, "lone \ud800", "", {}, [], None, False], ids=["long", "surrogate", *"12345"]
+)
+def test_an_unusable_answer_is_the_models_fault(maria, model, topic):
+    model.says = json.dumps({"topic": topic, "action": "a", "outcome": "o"})
+    answer = summarise(maria, sync=True)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert len(maria.get("/v1/memories").json()["items"]) == 2
+
+
+def test_a_secret_in_a_summary_is_refused(maria, model):
+    model.says = json.dumps({"topic": "password = hunter2", "action": "", "outcome": ""})
+    answer = summarise(maria, sync=True)
+    assert (answer.status_code, "hunter2" in answer.text) == (403, False)
+
+
 def test_a_slow_or_broken_model_is_given_up_in_time(maria, model):
     for model.status, model.delay_seconds in ((500, 0.0), (200, 3.0)):
         started = time.monotonic()

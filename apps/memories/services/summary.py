@@ -11,13 +11,14 @@ from apps.memories.selectors import memory_list
 from apps.memories.services.write import memories_write
 from apps.memories.view import View
 from memoria.drafts import draft
-from memoria.errors import NotFound, Unavailable
+from memoria.errors import Invalid, NotFound, Unavailable
 from memoria.ports import Embedder
 from memoria.types import MemoryType
 
 MEMORIES, BYTES_EACH = 200, 500
 READ_AT_ONCE = 5_000
 LIGHTWEIGHT = "lightweight"
+TITLE, LIST = "Session Summary", "Session Highlights"
 
 FULL_PROMPT = (
     "You sum up what happened in one session of work, from notes in the order they were made. Answer with one JSON"
@@ -51,10 +52,12 @@ def session_summarise(
     now: datetime,
     embedder: Embedder | None,
 ) -> Summary:
-    """Read the session's memories, oldest first, and remember their summary. Raises NotFound and Unavailable."""
+    """Read the session's memories, oldest first, and remember their summary. Earlier summaries are not read: what
+    they say would be said again. Raises NotFound, Unavailable, and Blocked where the model brings up a secret.
+    """
     filters = Filters(session_id=session_id, subject_id=subject_id)
     page = memory_list(view=view, filters=filters, limit=READ_AT_ONCE)
-    notes = list(reversed(page.items))
+    notes = [item for item in reversed(page.items) if not _is_summary(item)]
     if not notes:
         raise NotFound(f"No memories found for session {session_id}")
     lines = [note.content.encode()[:BYTES_EACH].decode(errors="ignore") for note in notes[:MEMORIES]]
@@ -68,14 +71,17 @@ def session_summarise(
         user="\n".join(f"- {line}" for line in lines) + focus,
     )
     text, metadata = _highlights(found) if mode == LIGHTWEIGHT else _report(found, session_id)
-    one = draft(
-        content=text,
-        now=now,
-        memory_type=MemoryType.EPISODIC,
-        session_id=session_id,
-        subject_id=subject_id,
-        extra_metadata=metadata,
-    )
+    try:
+        one = draft(
+            content=text,
+            now=now,
+            memory_type=MemoryType.EPISODIC,
+            session_id=session_id,
+            subject_id=subject_id,
+            extra_metadata=metadata,
+        )
+    except Invalid as error:  # the caller's request was all right
+        raise Unavailable(f"LLM returned an unusable summary: {error}", retry_after=5) from None
     (written,) = memories_write(
         drafts=[one],
         view=view,
@@ -85,24 +91,39 @@ def session_summarise(
         now=now,
         embedder=embedder,
     )
-    return Summary(written.memory, len(notes) > MEMORIES or page.next_cursor is not None, metadata)
+    is_truncated = len(notes) > MEMORIES or page.next_cursor is not None
+    return Summary(written.memory, is_truncated, written.memory.extra_metadata or {})
+
+
+def _is_summary(memory: MemoryRecord) -> bool:
+    """Whether it sums up others; those of an earlier server carry no mark but their words."""
+    return memory.memory_type == MemoryType.EPISODIC and memory.content.startswith(
+        (f"{TITLE}: ", f"{LIST}:\n")
+    )
+
+
+def _text(found: object) -> str:
+    """What a model says in a field that should be one text: models like to send lists, or nothing."""
+    if isinstance(found, list):
+        return "; ".join(filter(None, map(_text, found)))
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        return str(found)
+    return " ".join(found.split()) if isinstance(found, str) else ""
 
 
 def _report(found: dict[str, Any], session_id: str) -> tuple[str, dict[str, Any]]:
-    topic, action, outcome = (str(found.get(name) or "").strip() for name in ("topic", "action", "outcome"))
+    topic, action, outcome = (_text(found.get(name)) for name in ("topic", "action", "outcome"))
     if not topic:
         raise Unavailable("LLM returned empty topic", retry_after=5)
-    text = f"Session Summary: {topic}\n\nActions: {action}\n\nOutcome: {outcome}"
+    text = f"{TITLE}: {topic}\n\nActions: {action}\n\nOutcome: {outcome}"
     parts = {"topic": topic, "action": action, "outcome": outcome}
     return text, {"mode": "full", **parts, "session_id": session_id}
 
 
 def _highlights(found: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     points = found.get("points")
-    if not isinstance(points, list) or not points:
+    kept = [text for point in points if (text := _text(point))][:5] if isinstance(points, list) else []
+    if not kept:
         raise Unavailable("Expected 'points' array", retry_after=5)
-    kept = [str(point).strip() for point in points[:5]]
-    return "\n".join(["Session Highlights:", *(f"• {point}" for point in kept)]), {
-        "mode": LIGHTWEIGHT,
-        "points": kept,
-    }
+    text = "\n".join([f"{LIST}:", *(f"• {point}" for point in kept)])
+    return text, {"mode": LIGHTWEIGHT, "points": kept}
