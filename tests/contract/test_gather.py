@@ -77,6 +77,23 @@ def test_lines_of_the_wrong_shape_are_refused(ada, messages):
     assert ada.http.post("/v1/observe", json={"messages": messages}).status_code == 422
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"session_id": "s" * 65}, {"session_id": "a\0b"}, {"subject_id": "s" * 129}, {"subject_id": "\0"}],
+)
+def test_a_session_or_subject_that_cannot_be_is_refused(ada, fields):
+    answer = ada.http.post("/v1/observe", json={"messages": LINES, **fields})
+    assert (answer.status_code, next(iter(fields)) in answer.json()["detail"]) == (422, True)
+    assert ada.contents() == []
+
+
+def test_blank_candidates_are_rejected(ada):
+    found = pipeline(ada, {"content": ""}, {"content": " \n"}, {"content": "Prefers tea"})
+    assert (found["memories_stored"], found["memories_rejected"]) == (1, 2)
+    assert found["errors"] == ["content must not be empty"] * 2
+    assert ada.contents() == ["Prefers tea"]
+
+
 def test_the_pipeline_counts_what_became_of_each(ada):
     found = pipeline(
         ada,

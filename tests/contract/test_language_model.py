@@ -80,6 +80,23 @@ def test_a_long_conversation_is_cut_from_its_end(maria, model):
     assert memories(maria) == []  # [] is an answer: nothing was worth it
 
 
+@pytest.mark.parametrize(
+    "content", ["x" * 40_000, "lone \ud800", "nul \0", "", 5, None, ["a"], {"a": 1}], ids=map(str, range(8))
+)
+def test_odd_answers_of_a_model_are_never_our_failure(maria, model, content):
+    """Observing, reflecting and finding entities take what is usable of an answer, and say what is not."""
+    good = {"type": "semantic", "content": "Lives in Graz", "name": "Graz"}
+    odd = [{"content": content, "name": content, "type": content, "confidence": 1e308}, good]
+    model.says = json.dumps(odd)
+    found = observe(maria)
+    assert "Lives in Graz" in [m["content"] for m in found["memories"]]
+    answer = maria.post("/v1/extract-entities", json={"mode": "internal"})
+    assert (answer.status_code, answer.json()["status"] in ("done", "complete")) == (200, True), answer.text
+    for text in ("one", "two", "three"):
+        maria.post("/v1/memories", json={"content": f"Graz has part {text}", "session_id": "s"})
+    assert maria.post("/v1/reflect", json={"mode": "internal", "force": True}).status_code == 200
+
+
 def test_secrets_of_a_model_are_left_out(maria, model):
     says(
         model,

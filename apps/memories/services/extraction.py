@@ -14,7 +14,7 @@ from apps.memories.records import MemoryRecord
 from apps.memories.services.entities import TYPE_LENGTH, link_found
 from apps.memories.services.gather import Item, Line, said_lines, texts_remember
 from apps.memories.view import MAIN, View
-from memoria.drafts import Draft, draft
+from memoria.drafts import Draft, checked_session, checked_subject, draft
 from memoria.entities import CONCEPT, NAME_LENGTH, Found, LinkSource
 from memoria.errors import Invalid, Unavailable
 from memoria.naming import is_encodable
@@ -74,8 +74,10 @@ def conversation_extract(
     embedder: Embedder | None,
 ) -> list[Item]:
     """Remember what the model finds worth it in the last lines of a conversation, in one commit. Returns an item per
-    finding. Raises Unavailable where the model gives no usable answer; nothing is remembered then.
+    finding. Raises Unavailable where the model gives no usable answer; nothing is remembered then. Raises Invalid for
+    a session or subject that no memory could have, before the model is asked.
     """
+    session_id, subject_id = checked_session(session_id), checked_subject(subject_id)
     spoken = [f"{line.role}: {line.content.strip()[:CHARACTERS_EACH]}" for line in said_lines(lines)][-LINES:]
     if not spoken:
         return []

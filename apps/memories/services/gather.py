@@ -9,7 +9,7 @@ from apps.memories.records import MemoryRecord
 from apps.memories.services.prepare import Clean, drafts_clean
 from apps.memories.services.write import clean_write
 from apps.memories.view import View
-from memoria.drafts import Draft, draft
+from memoria.drafts import Draft, checked_session, checked_subject, draft
 from memoria.errors import Blocked, Invalid
 from memoria.ports import Embedder
 from memoria.types import MemoryType, TrustTier
@@ -70,7 +70,11 @@ def conversation_observe(
     now: datetime,
     embedder: Embedder | None,
 ) -> list[Item]:
-    """Remember what user and assistant said, line by line, in one commit. Returns an item per line, in order."""
+    """Remember what user and assistant said, line by line, in one commit. Returns an item per line, in order.
+
+    Raises Invalid for a session or subject that no line could have.
+    """
+    session_id, subject_id = checked_session(session_id), checked_subject(subject_id)
     drafts: list[tuple[int, Draft]] = []
     items: list[Item] = []
     for place, line in enumerate(lines):
@@ -108,6 +112,9 @@ def candidates_run(
     for place, candidate in enumerate(candidates):
         tier = candidate.trust_tier if candidate.trust_tier in set(TrustTier) else None
         known = candidate.memory_type in set(MemoryType)
+        if not candidate.content.strip():
+            items.append(Item.rejected(place, "content must not be empty"))
+            continue
         try:
             one = draft(
                 content=candidate.content,

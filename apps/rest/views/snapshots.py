@@ -22,6 +22,9 @@ from memoria.times import rfc3339
 # How much of a memory's text each level of detail shows.
 DETAIL = {"brief": 80, "normal": 200, "full": 2000}
 
+# Databases count no further than 64 bits.
+FARTHEST = 2**31
+
 
 class CreateBody(Body):
     name: str
@@ -149,7 +152,7 @@ class SnapshotsView(UserView):
     @describe(summary="List snapshots, newest first", query=ListQuery, answer=SnapshotList)
     def get(self, request: Request) -> Response:
         query = read_query(request, ListQuery)
-        limit, offset = max(query.limit, 0), max(query.offset, 0)
+        limit, offset = max(query.limit, 0), min(max(query.offset, 0), FARTHEST)
         every = selectors.snapshot_list(include_automatic="automatic" in query.include.split(","))
         page = every[offset : offset + limit]
         lines = "".join(f"\n{item.name} ({rfc3339(item.created_at)})" for item in page)
@@ -183,7 +186,7 @@ class SnapshotView(UserView):
     def get(self, request: Request, name: str) -> Response:
         query = read_query(request, DetailQuery)
         found = _snapshot(name)
-        limit, offset = min(max(query.limit, 0), 500), max(query.offset, 0)
+        limit, offset = min(max(query.limit, 0), 500), min(max(query.offset, 0), FARTHEST)
         contents = snapshot_contents(
             view=self.view_of(branch=query.branch, at=found.snapshot_name), limit=limit, offset=offset
         )
