@@ -141,6 +141,38 @@ def test_simultaneous_news_leave_one(ada):
     assert len(ada.contents()) == 1
 
 
+def test_batches_beside_snapshots_merges_and_rollbacks_are_whole(ada):
+    """Whatever happens to the database meanwhile: every batch is there as a whole or not at all."""
+    for name in ("exp", "more"):
+        ada.http.post("/v1/branches", json={"name": name})
+        store(ada, f"Something about {name}", branch=name)
+
+    def batch(number):
+        items = [{"content": f"Batch {number} has item {n} of five"} for n in range(5)]
+        return ada.http.post("/v1/memories/batch", json={"memories": items}).status_code
+
+    def turn(number):
+        name = f"s{number}"
+        posts = [
+            ("/v1/snapshots", {"name": name}),
+            ("/v1/branches/exp/merge", {}),
+            ("/v1/branches/more/merge", {}),
+        ]
+        answers = [ada.http.post(path, json=body) for path, body in posts]
+        return [each.status_code for each in (*answers, ada.http.post(f"/v1/snapshots/{name}/rollback"))]
+
+    with ThreadPoolExecutor(4) as pool:
+        turns = pool.map(turn, range(3))
+        assert set(pool.map(batch, range(20))) == {201}
+        assert [code for codes in turns for code in codes] == [201, 200, 200, 200] * 3
+    for at in (None, "s0", "s1", "s2"):
+        seen = [text.split()[1] for text in ada.contents(**({"at": at} if at else {})) if "Batch" in text]
+        assert all(seen.count(number) == 5 for number in seen)
+    assert len(set(ada.contents())) == len(ada.contents())
+    totals = ada.http.get("/v1/health/storage").json()
+    assert totals["active"] == len(ada.contents())
+
+
 def test_ones_news_leaves_the_other_ones_memory_alone(ada, ben):
     store(ada, "The deadline is March 3")
     assert "decision" not in store(ben, "The deadline is March 10")
