@@ -41,6 +41,13 @@ FILLINGS = (
     "in order ",
     "comprehensive ",
     "Aa ",
+    "the ",
+    "3 to ",
+    "last ",
+    "before ",
+    "三",
+    "去年",
+    "之前",
 )
 LENGTH = 4_000
 # Many times what the slowest takes; a rule that tries everything anew at every place takes minutes.
