@@ -5,9 +5,11 @@ like, so that full-text search never meets them. The same rules read queries.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from memoria.entities import plain
 from memoria.passages import passages, words_in
 from memoria.reading import is_telling
 from memoria.tokens import STOP_WORDS, encoded, tokens
@@ -44,6 +46,7 @@ _PREFERENCE = re.compile(
 )
 
 _CANDIDATE = re.compile(rf"@?[A-Za-z0-9]+(?:[-_./:+&][A-Za-z0-9]+)*|@[{_CJK}\w]{{2,8}}")
+_OTHER_LATIN = re.compile("[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")
 _VERSION = re.compile(r"v?\d+\.\d+(\.\d+)*")
 _FIGURE = re.compile(r"[\d.,:%/+-]+[a-z]{0,3}")
 _JOINED = re.compile(r"[A-Za-z0-9][-_./:+&][A-Za-z0-9]")
@@ -85,18 +88,21 @@ class Names:
 
 def names(text: str) -> Names:
     """Identifiers, versions, capitalised words, Latin words among Chinese ones, @names, Chinese names."""
-    text = _LABEL.sub("", text)
+    written = text = _LABEL.sub("", text)
+    if _OTHER_LATIN.search(text):  # the rules look at ASCII letters; what is kept is what was written
+        written = unicodedata.normalize("NFKC", text)
+        text = plain(written)
     is_cjk = re.search(f"[{_CJK}]", text) is not None
     strong: set[str] = set()
     weak: set[str] = set()
     for match in _CANDIDATE.finditer(text):
-        word = match.group()
+        word, spelled = match.group(), written[match.start() : match.end()]
         if word.startswith("@"):
-            strong.update(token for token in tokens(word[1:]) if len(token) > 1)
+            strong.update(token for token in tokens(spelled[1:]) if len(token) > 1)
             continue
         if not is_cjk and word.isalpha() and word.islower():  # most words, for which no rule below is
             continue
-        if (found := _of_word(word)) is None:
+        if (found := _of_word(spelled)) is None:
             continue
         before = text[: match.start()].rstrip(" ")
         starts = not before or before[-1] in ".!?。！？\n:：;；*#-"

@@ -13,6 +13,7 @@ from memoria.entities.things import (
     Found,
     LinkSource,
     canonical,
+    plain,
 )
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "LinkSource",
     "canonical",
     "entities",
+    "plain",
     "possible_names",
 ]
