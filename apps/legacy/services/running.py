@@ -80,7 +80,7 @@ def user_verified(job: Job, user_id: str, *, again: bool) -> Verified:
     except Exception as error:  # counted as a mismatch: nothing is proven
         result = Verified(user_id, mismatches=[_reason(error)])
     row = MigratedUser.objects.filter(pk=user_id, migration_id=job.migration_id)
-    if result.mismatches and row.exclude(source_digest=digest).exists():
+    if result.mismatches and row.exclude(source_digest__in=(digest, "")).exists():
         result.mismatches = [
             f"{mismatch} (the old rows have changed since they were copied: copy again)"
             for mismatch in result.mismatches

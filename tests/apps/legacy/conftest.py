@@ -71,7 +71,7 @@ def deployment(
     old = f"sqlite:///{tmp_path / 'old.db'}" if request.param == "sqlite" else mariadb.url(f"old_{name}")
     url, before = None, set()
     if engine.SERVER is not None:
-        before = _user_databases()
+        before = user_databases()
         engine.SERVER.execute(f"CREATE DATABASE new_{name}")
         url = engine.SERVER.url(f"new_{name}")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MEMORIA_", "EMBEDDING_", "DJANGO_"))}
@@ -91,12 +91,12 @@ def deployment(
         assert made.run("migrate", "-v0").returncode == 0
     templates.copy_old(old)
     yield made
-    for database in _user_databases() - before:  # the same users in every test: their names would run out
+    for database in user_databases() - before:  # the same users in every test: their names would run out
         assert engine.SERVER is not None
         engine.SERVER.execute(f"DROP DATABASE {database}")
 
 
-def _user_databases() -> set[str]:
+def user_databases() -> set[str]:
     """Those on the suite's server, but for templates, which other tests go on using."""
     if engine.SERVER is None:
         return set()

@@ -4,15 +4,25 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
+import pytest
+
+from tests import engine
+from tests.apps.legacy.conftest import user_databases
 from tests.running import ROOT
+from tests.servers import MariaDB
 
 
-def test_the_runbook_works_as_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("old_engine", ["sqlite", "mariadb"])
+def test_the_runbook_works_as_written(tmp_path: Path, mariadb: MariaDB, old_engine: str) -> None:
+    """From either engine to the suite's."""
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "migration.md").read_text(), re.DOTALL)
     assert len(blocks) == 3
-    script = "\n".join(blocks).replace("/tmp/old.db", str(tmp_path / "old.db"))
+    name, before = uuid.uuid4().hex[:10], user_databases()
+    old = f"sqlite:///{tmp_path / 'old.db'}" if old_engine == "sqlite" else mariadb.url(f"old_{name}")
+    script = "\n".join(blocks).replace("sqlite:////tmp/old.db", '"$OLD"')
     manage = f'manage.py() {{ {sys.executable} {ROOT}/manage.py "$@"; }}'
     command = f"{manage}\nset -e\nmanage.py migrate -v0\n{script}"
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MEMORIA_", "EMBEDDING_", "DJANGO_"))}
@@ -20,11 +30,18 @@ def test_the_runbook_works_as_written(tmp_path: Path) -> None:
         **kept,
         "MEMORIA_DATA_DIR": str(tmp_path / "data"),
         "EMBEDDING_PROVIDER": "hash",
-        "OLD": f"sqlite:///{tmp_path / 'old.db'}",
+        "OLD": old,
     }
+    if engine.SERVER is not None:
+        engine.SERVER.execute(f"CREATE DATABASE new_{name}")
+        environment["MEMORIA_DATABASE_URL"] = engine.SERVER.url(f"new_{name}")
     done = subprocess.run(
         ["bash", "-c", command], env=environment, cwd=tmp_path, capture_output=True, text=True
     )
+    for database in user_databases() - before:
+        assert engine.SERVER is not None
+        engine.SERVER.execute(f"DROP DATABASE {database}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "everything is equal" in done.stdout
     assert "10 users are out of service" in done.stdout
+    assert mariadb.password not in done.stdout + done.stderr
