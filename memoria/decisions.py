@@ -91,6 +91,7 @@ _PREDICATE = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_EQUALS = re.compile("is|are|was|were|=|:|：|是|为|现在是|目前是")
 _SAME_PREDICATE = (
     ("live", r"liv|resid|住在|搬到"),
     ("place", r"based|located|位于"),
@@ -120,7 +121,11 @@ _ATTRIBUTE = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_OF_ALL_SORTS = frozenset(tokens("status state plan schedule mood 状态"))
+_OF_ALL_SORTS = frozenset(tokens("status state mood 状态"))
+# Plain words are values of these; "the editor is slow" says nothing about which editor it is.
+_IN_WORDS = frozenset(
+    tokens("color colour status state mood mode favorite favourite frequency interval size")
+)
 _LABELS = frozenset(
     tokens("note todo bug tip step lesson decision task issue ticket error fix question idea")
 )
@@ -200,6 +205,8 @@ class _Said:
     kind: str
     """Which predicate; "change" takes the place of any."""
     value: Value
+    is_equated: bool
+    """It is said with a mere "is" or a sign."""
     is_settled: bool
     """It is said as a fact that holds now, and not beside others."""
 
@@ -235,7 +242,9 @@ def _reading(text: str) -> _Reading:
 def _said(text: str) -> _Said | None:
     if (parts := _parts(text)) is None or (found := value(parts.says)) is None or not parts.about:
         return None
-    return _Said(_topic(parts.before), parts.about, parts.kind, found, not is_tentative(text))
+    return _Said(
+        _topic(parts.before), parts.about, parts.kind, found, parts.is_equated, not is_tentative(text)
+    )
 
 
 def _topic(before: str) -> tuple[str, ...]:
@@ -336,6 +345,8 @@ def _slot(mine: _Reading, theirs: _Reading) -> tuple[str, bool] | None:
         or bool(new.about & _RELATIONS)
         or _CHINESE_RELATIONS.search(" ".join(new.topic)) is not None
     )
+    if new.is_equated and here.kind == "words" and not new.about & _IN_WORDS:
+        return "another word for the same attribute", False
     return "another value of the same attribute", mine.is_change or not may_be_several
 
 
@@ -346,6 +357,7 @@ class _Parts:
     """The words before the predicate as tokens."""
     kind: str
     says: str
+    is_equated: bool
 
 
 def _parts(text: str) -> _Parts | None:
@@ -360,13 +372,14 @@ def _parts(text: str) -> _Parts | None:
     if not subject and (own := _OURSELVES.fullmatch(_NEWS.sub(" ", before).strip())) is not None:
         subject = frozenset((own.group().lower(),))
     after = _NEWS.sub(" ", after).strip()
+    is_equated = _EQUALS.fullmatch(verb) is not None
     kind = next((name for name, pattern in _SAME_PREDICATE if re.search(pattern, verb)), "")
     if not kind:
         if re.search(r" to$|改|变|换|升级|迁移|设置|定为", verb) and not re.search(
             "married|engaged|report", verb
         ):
             kind = "change"
-        elif re.fullmatch(r"is|are|was|were|=|:|：|是|为|现在是|目前是", verb):
+        elif is_equated:
             if not _ATTRIBUTE.search(_QUALIFIED.sub("", before.strip())) and not _is_figure(
                 verb, subject, after
             ):
@@ -374,7 +387,7 @@ def _parts(text: str) -> _Parts | None:
             kind = "change"
         else:
             kind = verb.split()[0].rstrip("s")
-    return _Parts(before, subject, kind, after)
+    return _Parts(before, subject, kind, after, is_equated)
 
 
 def _is_figure(verb: str, subject: frozenset[str], said: str) -> bool:

@@ -62,7 +62,7 @@ _DEFINITE = re.compile(r"(?:the|our|my|your|his|her|their)\s+", re.IGNORECASE)
 _CODE = re.compile(r"\S*(?:[A-Za-z][-_./:@]?\d|\d[-_./:]?[A-Za-z]|[A-Za-z0-9][-_./:@]+[A-Za-z0-9])\S*$")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af]")
 _NOT_A_VALUE = re.compile(
-    r"\b(?:not|never|unknown|unclear|tbd|undecided)\b|n['’]t\b|^不|未知|待定|的$", re.IGNORECASE
+    r"\b(?:not|never|unknown|unclear|tbd|undecided|or|between)\b|n['’]t\b|^不|未知|待定|的$", re.IGNORECASE
 )
 # What happens to a thing, or how it is, is no value of what it is.
 _HAPPENING = re.compile(r"[a-z]+(?:ed|ing|able)\b", re.IGNORECASE)
@@ -104,7 +104,9 @@ def value(text: str) -> Value | None:
 
 def comparable(new: Value, old: Value, *, any_kind: bool = False) -> bool:
     """Whether the new value can take the old one's place; `any_kind` for attributes that take all sorts of words."""
-    return new.qualifier == old.qualifier and (any_kind or (new.kind == old.kind and new.kind != ""))
+    if any_kind and " words" not in (new.kind + old.kind):  # such a word has a preposition before it
+        return new.qualifier == old.qualifier
+    return new.qualifier == old.qualifier and new.kind == old.kind != ""
 
 
 def _split(text: str, pattern: "re.Pattern[str]") -> tuple[str, frozenset[str]]:
