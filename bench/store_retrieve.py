@@ -61,6 +61,9 @@ def main(engine: str, sizes: str, rounds: int) -> None:
         def embed(self, texts):  # type: ignore[no-untyped-def]
             return np.stack([vectors[text] for text in texts])
 
+        def embed_query(self, text):  # type: ignore[no-untyped-def]
+            return vectors[text]
+
     known = Known()
 
     def prepared(count: int) -> list[str]:

@@ -2,7 +2,14 @@
 
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 application = get_wsgi_application()
+
+if settings.MEMORIA_TEND:
+    from apps.jobs.inside import tend
+    from config.celery import app
+
+    tend(app)

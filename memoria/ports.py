@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
+Vector = NDArray[np.float32]
 
 
 class Embedder(Protocol):
@@ -19,6 +20,10 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one row per text, float32, length 1. Raises Unavailable when it cannot, now."""
+        ...
+
+    def embed_query(self, text: str) -> Vector:
+        """The same for one text that somebody waits for: gives up much earlier."""
         ...
 
 

@@ -7,6 +7,7 @@ from django.db import connections
 
 from apps.jobs import coalesce
 from apps.memories import corpora
+from apps.memories.services import vectors
 from apps.tenancy import scope, servers
 from apps.tenancy.admission import admit
 from apps.tenancy.models import UserDatabase
@@ -25,6 +26,7 @@ def leak_guard() -> Iterator[None]:
     assert not scope._state.depth, "a user database is still open"
     scope.forget_wrappers()
     servers.close_idle()
+    vectors._known_queries.clear()
     corpora.cache.clear()  # the next test's users have databases of the same names
 
 

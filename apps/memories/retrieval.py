@@ -16,7 +16,7 @@ from apps.memories.models import Memory
 from apps.memories.records import RECORD_COLUMNS, MemoryRecord
 from apps.memories.reranker import READ
 from apps.memories.selectors import ids_matching
-from apps.memories.services.vectors import query_vector
+from apps.memories.services.vectors import query_vector, vectors_lacking
 from apps.memories.view import View
 from apps.tenancy import sql
 from apps.tenancy.scope import release_connection
@@ -138,9 +138,12 @@ def memories_retrieve(
             (h for h in ranked.hits if h.memory_id in kept), key=lambda hit: kept[hit.memory_id]
         )
         clock.lap("reranker")
+    not_embedded = _not_embedded(corpus) if vector is not None else None
+    if not_embedded is not None:
+        vectors_lacking()
     explanation = Explanation(
         degraded=degraded,
-        not_embedded=_not_embedded(corpus) if vector is not None else None,
+        not_embedded=not_embedded,
         not_reranked=not_reranked,
         hits=ranked.hits,
         dropped=ranked.dropped,

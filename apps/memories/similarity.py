@@ -11,6 +11,8 @@ from memoria.tokens import tokens
 from memoria.types import MemoryType
 
 ROWS_PER_READ = 2_000
+# A model's name and its width: vectors of one space can be compared.
+Space = tuple[str, int]
 
 
 def vectors_of(embedding_ids: Iterable[int]) -> dict[int, Floats]:
@@ -29,7 +31,7 @@ def nearest_in_main(rows: Sequence[Any], *, minimum: float) -> dict[str, tuple[f
     """For each row with a vector the nearest active main memory of its type, if at least `minimum` alike.
 
     Returns (cosine, main's memory id) by the row's memory id; ties go to the smaller main id. Only vectors of the
-    same model are compared.
+    same model and width are compared.
     """
     wanted = [row for row in rows if row.embedding_id is not None]
     if not wanted:
@@ -44,9 +46,9 @@ def nearest_in_main(rows: Sequence[Any], *, minimum: float) -> dict[str, tuple[f
     for start in range(0, len(keys), ROWS_PER_READ):
         part = [key for key in keys[start : start + ROWS_PER_READ] if key[0] not in own]
         theirs = vectors_of(key[2] for key in part)
-        models = _models(theirs)
-        for (memory_type, model), (ids, mine) in groups.items():
-            same = [key for key in part if key[1] == memory_type and models.get(key[2]) == model]
+        spaces = _spaces(theirs)
+        for (memory_type, space), (ids, mine) in groups.items():
+            same = [key for key in part if key[1] == memory_type and spaces.get(key[2]) == space]
             if not same:
                 continue
             alike = np.stack([theirs[key[2]] for key in same]) @ mine.T
@@ -59,26 +61,26 @@ def nearest_in_main(rows: Sequence[Any], *, minimum: float) -> dict[str, tuple[f
     return best
 
 
-def _grouped(rows: Sequence[Any]) -> dict[tuple[str, str], tuple[list[str], Floats]]:
-    """Memory ids and their vectors as a matrix, by type and model."""
+def _grouped(rows: Sequence[Any]) -> dict[tuple[str, Space], tuple[list[str], Floats]]:
+    """Memory ids and their vectors as a matrix, by type and space."""
     vectors = vectors_of(row.embedding_id for row in rows)
-    models = _models(vectors)
-    groups: dict[tuple[str, str], list[Any]] = {}
+    spaces = _spaces(vectors)
+    groups: dict[tuple[str, Space], list[Any]] = {}
     for row in rows:
-        groups.setdefault((row.memory_type, models[row.embedding_id]), []).append(row)
+        groups.setdefault((row.memory_type, spaces[row.embedding_id]), []).append(row)
     return {
         key: ([row.memory_id for row in some], np.stack([vectors[row.embedding_id] for row in some]))
         for key, some in groups.items()
     }
 
 
-def _models(embedding_ids: Iterable[int]) -> dict[int, str]:
-    """The model of each embedding."""
-    found: dict[int, str] = {}
+def _spaces(embedding_ids: Iterable[int]) -> dict[int, Space]:
+    """The model and width of each embedding."""
+    found: dict[int, Space] = {}
     every = sorted(set(embedding_ids))
     for start in range(0, len(every), ROWS_PER_READ):
         rows = Embedding.objects.filter(pk__in=every[start : start + ROWS_PER_READ])
-        found.update(rows.values_list("pk", "model"))
+        found.update({pk: (model, dim) for pk, model, dim in rows.values_list("pk", "model", "dim")})
     return found
 
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.jobs.tasks import UserTask
 from apps.memories.embedding import embedder
-from apps.memories.services.reembed import reembed
+from apps.memories.services.reembed import reembed, width
 from apps.tenancy.selectors import users_embedded_otherwise
 
 
@@ -20,5 +20,5 @@ def reembed_user(**_: Any) -> None:
 @shared_task(name="memories.reembed_all")
 def reembed_all(**_: Any) -> None:
     if (configured := embedder()) is not None:
-        for user_id in users_embedded_otherwise(model=configured.model):
+        for user_id in users_embedded_otherwise(model=configured.model, dim=width(configured)):
             reembed_user.apply_async(kwargs={"user_id": user_id}, expires=3_600)

@@ -39,7 +39,7 @@ class BehindFilter(SimpleListFilter):
 class UserDatabaseAdmin(ModelAdmin):
     """Who has a database, where it is, and what is wrong with it."""
 
-    list_display = ("user_id", "state", "server", "size", "schema", "last_error", "updated_at")
+    list_display = ("user_id", "state", "server", "size", "schema", "vectors", "last_error", "updated_at")
     list_filter = ("status", "server", BehindFilter)
     search_fields = ("user_id", "db_name")
     ordering = ("user_id",)
@@ -83,6 +83,11 @@ class UserDatabaseAdmin(ModelAdmin):
         return (
             str(row.schema_version) if row.schema_version == newest else f"{row.schema_version} of {newest}"
         )
+
+    @display(description="vectors", ordering="embedding_model")
+    def vectors(self, row: UserDatabase) -> str:
+        """Of which model all of the user's texts have one; `manage.py reembed --check` counts what is lacking."""
+        return f"{row.embedding_model}, {row.embedding_dim} wide" if row.embedding_model else "some lacking"
 
     @admin.action(description="Suspend: refuse requests, keep the data", permissions=["change"])
     def suspend(self, request: HttpRequest, rows: QuerySet[UserDatabase]) -> None:

@@ -77,10 +77,10 @@ def database_names() -> dict[str, str]:
     return dict(UserDatabase.objects.values_list("user_id", "db_name"))
 
 
-def users_embedded_otherwise(*, model: str) -> list[str]:
-    """Ids of active users some of whose texts may have no vector of this model, in a stable order."""
-    rows = UserDatabase.objects.filter(status=State.ACTIVE).exclude(embedding_model=model).order_by("user_id")
-    return list(rows.values_list("user_id", flat=True))
+def users_embedded_otherwise(*, model: str, dim: int) -> list[str]:
+    """Ids of active users some of whose texts may have no vector of this model and width, in a stable order."""
+    rows = UserDatabase.objects.filter(status=State.ACTIVE).exclude(embedding_model=model, embedding_dim=dim)
+    return list(rows.order_by("user_id").values_list("user_id", flat=True))
 
 
 def least_loaded_server() -> str:

@@ -148,6 +148,10 @@ MEMORIA_EMBEDDING_PROVIDER = read(
     default="openai" if MEMORIA_EMBEDDING_BASE_URL or MEMORIA_EMBEDDING_ENDPOINTS else "local",
 )
 MEMORIA_EMBEDDING_TIMEOUT_SECONDS = number("MEMORIA_EMBEDDING_TIMEOUT_SECONDS", default=10, low=0.1, high=120)
+# Somebody waits for a query's vector: without it words and entities answer.
+MEMORIA_EMBEDDING_QUERY_TIMEOUT_SECONDS = number(
+    "MEMORIA_EMBEDDING_QUERY_TIMEOUT_SECONDS", default=1.5, low=0.05, high=120
+)
 
 # --- Reranking: without an endpoint the ranking's own order stands ---
 
@@ -220,10 +224,13 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(MEMORIA_DATA_DIR / "queue-beat")
 CELERY_BEAT_SCHEDULE = {"due": {"task": "jobs.start_due", "schedule": 10.0, "options": {"expires": 9.0}}}
 # What runs by itself, and how many seconds apart; `disable` as a value switches one off.
 MEMORIA_SCHEDULES = {
-    "memories.reembed_all": number("MEMORIA_REEMBED_SECONDS", default=600, low=10, high=31_536_000),
+    "memories.reembed_all": number("MEMORIA_REEMBED_SECONDS", default=60, low=1, high=31_536_000),
     "governance.count_hygiene_all": number("MEMORIA_HYGIENE_SECONDS", default=3600, low=60, high=31_536_000),
     "versioning.collect_all": number("MEMORIA_COLLECT_SECONDS", default=86_400, low=60, high=31_536_000),
 }
+
+# Whether the server does it itself, in a thread beside the requests; with Redis workers are expected to.
+MEMORIA_TEND = flag("MEMORIA_TEND", default=not MEMORIA_REDIS_URL)
 
 # --- Django ---
 

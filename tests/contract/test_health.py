@@ -154,7 +154,7 @@ def test_health_is_the_text_ok(anybody):
 def test_readiness_names_the_instance(anybody):
     answer = anybody.get("/health/instance")
     assert answer.status_code == 200
-    assert set(answer.json()) == {"status", "instance_id", "db"}
+    assert set(answer.json()) == {"status", "instance_id", "db", "embedding"}
     assert (answer.json()["status"], answer.json()["db"]) == ("ok", True)
     assert re.fullmatch(r"[0-9a-f]+-\d+", answer.json()["instance_id"])
     assert anybody.get("/health/instance").json() == answer.json()

@@ -135,6 +135,14 @@ def test_the_four_diagnoses_of_an_empty_user(ada):
         "monthly_growth_rate": 0,
         "ivf_thresholds": {"optimal": 50000, "degraded": 200000},
         "recommendation": "ok",
+        "embedding": {
+            "model": "hashed-ngrams-512",
+            "width": 512,
+            "embedded": 0,
+            "lacking": 0,
+            "progress": 1.0,
+            "endpoints": {},
+        },
     }
     assert set(get(ada, "/v1/health/hygiene").values()) == {0}
 

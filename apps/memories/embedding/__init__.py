@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from apps.memories.embedding.hashed import HashedEmbedder
 from apps.memories.embedding.http import HttpEmbedder
 from apps.memories.embedding.local import LocalEmbedder
-from apps.memories.remote import Endpoint
+from apps.memories.remote import Endpoint, State
 from memoria.ports import Embedder
 
 
@@ -32,7 +32,16 @@ def embedder() -> Embedder | None:
         model=settings.MEMORIA_EMBEDDING_MODEL,
         dim=settings.MEMORIA_EMBEDDING_DIM,
         timeout_seconds=settings.MEMORIA_EMBEDDING_TIMEOUT_SECONDS,
+        query_timeout_seconds=settings.MEMORIA_EMBEDDING_QUERY_TIMEOUT_SECONDS,
+        # A quarter of the threads stays free of an endpoint that hangs, whatever is asked.
+        concurrent=max(1, settings.MEMORIA_THREADS * 3 // 8),
     )
+
+
+def endpoint_states() -> dict[str, list[State]]:
+    """What this process thinks of each endpoint of the embedder, by what it is asked for; nothing for local ones."""
+    configured = embedder()
+    return configured.states if isinstance(configured, HttpEmbedder) else {}
 
 
 class _ConfiguredEndpoint(msgspec.Struct):

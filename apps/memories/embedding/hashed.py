@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from memoria.ports import Vectors
+from memoria.ports import Vector, Vectors
 
 
 class HashedEmbedder:
@@ -26,6 +26,10 @@ class HashedEmbedder:
                 row[(value >> 1) % self.dim] += weight if value & 1 else -weight
             row /= math.sqrt(float(row @ row)) or 1.0
         return vectors
+
+    def embed_query(self, text: str) -> Vector:
+        vector: Vector = self.embed([text])[0]
+        return vector
 
     @staticmethod
     def _features(text: str) -> list[tuple[str, float]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from memoria.ports import Vectors
+from memoria.ports import Vector, Vectors
 
 
 class LocalEmbedder:
@@ -26,6 +26,10 @@ class LocalEmbedder:
                     self._encoder = self._load()
         vectors: Vectors = np.asarray(self._encoder.encode(list(texts)), dtype=np.float32)
         return vectors
+
+    def embed_query(self, text: str) -> Vector:
+        vector: Vector = self.embed([text])[0]
+        return vector
 
     @staticmethod
     def _load() -> Any:

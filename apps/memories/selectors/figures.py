@@ -14,6 +14,7 @@ from apps.memories.filters import Filters
 from apps.memories.models import Clock, Memory, MemoryStats, Revision
 from apps.memories.selectors import memory_list
 from apps.memories.view import View
+from apps.tenancy import sql
 from memoria.types import MemoryType
 
 PROFILE_MEMORIES = 50
@@ -117,9 +118,26 @@ def storage_health() -> StorageHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddingHealth:
+    active: int
+    embedded: int
+    """Active memories that have a vector of the model and width asked for."""
+
+
+def embedding_health(*, model: str, dim: int) -> EmbeddingHealth:
+    """How far main's memories have vectors of a model and width; width 0: of any."""
+    active = Clock.objects.values_list("active_count", flat=True).get(pk=1)
+    embedded = sql.query(
+        "SELECT COUNT(*) FROM mem_memories m JOIN mem_embeddings e ON e.id = m.embedding_id"
+        " WHERE m.is_active = 1 AND e.model = %s AND (e.dim = %s OR %s = 0)",
+        [model, dim, dim],
+    )
+    return EmbeddingHealth(active, embedded[0][0])
+
+
+@dataclass(frozen=True, slots=True)
 class CapacityHealth:
     active: int
-    vectors: int
     grown: int
     """Memories that came in the last 30 days."""
     recommendation: str
@@ -127,10 +145,9 @@ class CapacityHealth:
 
 def capacity_health(*, now: datetime) -> CapacityHealth:
     active = Clock.objects.values_list("active_count", flat=True).get(pk=1)
-    vectors = Memory.objects.filter(is_active=True, embedding_id__isnull=False).count()
     grown = Memory.objects.filter(created_at__gt=now - GROWTH_WINDOW).count()
     advice = "ok" if active <= OPTIMAL else "monitor_query_latency"
-    return CapacityHealth(active, vectors, grown, advice if active <= DEGRADED else "partition_required")
+    return CapacityHealth(active, grown, advice if active <= DEGRADED else "partition_required")
 
 
 @dataclass(frozen=True, slots=True)

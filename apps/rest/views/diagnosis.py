@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.governance.hygiene import hygiene_count, hygiene_failed, hygiene_total, users_to_count
+from apps.memories.embedding import embedder, endpoint_states
 from apps.memories.selectors import figures
 from apps.rest.base import CallerView, UserView
 from apps.rest.openapi import describe
@@ -38,13 +39,30 @@ class Thresholds(msgspec.Struct):
     degraded: int
 
 
+class EmbeddingHealthObject(msgspec.Struct):
+    """Vectors of the model that is configured now; after a change of model the others follow in the background."""
+
+    model: str | None
+    """None where no embedder is configured."""
+    width: int
+    """0 until an endpoint has told it."""
+    embedded: int
+    lacking: int
+    progress: float
+    """Share of the active memories that have a vector: 0 to 1."""
+    endpoints: dict[str, list[str]]
+    """What this process thinks of each endpoint, for texts and for queries: `answering`, `left alone` after failures,
+    `trying` when the next call will tell. Empty for built-in embedders."""
+
+
 class CapacityHealthObject(msgspec.Struct):
     user_active_memories: int
     global_vector_count: int
-    """Vectors of this user; no other user's database is looked at."""
+    """Vectors of this user of the configured model and width; no other user's database is looked at."""
     monthly_growth_rate: int
     ivf_thresholds: Thresholds
     recommendation: str
+    embedding: EmbeddingHealthObject
 
 
 class HygieneObject(msgspec.Struct):
@@ -81,15 +99,31 @@ class CapacityView(UserView):
     @describe(summary="Growth, and whether retrieval keeps up with it", answer=CapacityHealthObject)
     def get(self, request: Request) -> Response:
         found = figures.capacity_health(now=timezone.now())
+        embedding = _embedding_health()
         return Response(
             CapacityHealthObject(
                 found.active,
-                found.vectors,
+                embedding.embedded,
                 found.grown,
                 Thresholds(figures.OPTIMAL, figures.DEGRADED),
                 found.recommendation,
+                embedding,
             )
         )
+
+
+def _embedding_health() -> EmbeddingHealthObject:
+    configured = embedder()
+    model, dim = (configured.model, configured.dim) if configured is not None else (None, 0)
+    found = figures.embedding_health(model=model or "", dim=dim)
+    return EmbeddingHealthObject(
+        model=model,
+        width=dim,
+        embedded=found.embedded,
+        lacking=max(found.active - found.embedded, 0),
+        progress=round(found.embedded / found.active, 4) if found.active else 1.0,
+        endpoints={use: list(map(str, states)) for use, states in endpoint_states().items()},
+    )
 
 
 class HygieneView(UserView):

@@ -7,6 +7,8 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.memories.embedding import embedder, endpoint_states
+from apps.memories.remote import State
 from apps.rest.base import PublicView
 from apps.rest.openapi import describe
 
@@ -15,6 +17,8 @@ class InstanceHealth(msgspec.Struct):
     status: str
     instance_id: str
     db: bool
+    embedding: str
+    """`ok`, `failing` while no endpoint answers: stores go on without vectors, retrieval by words; or `off`."""
 
 
 class HealthView(PublicView):
@@ -32,8 +36,17 @@ class InstanceHealthView(PublicView):
     )
     def get(self, request: Request) -> Response:
         reachable = _control_plane_answers()
-        health = InstanceHealth("ok" if reachable else "degraded", settings.MEMORIA_INSTANCE_ID, reachable)
+        status = "ok" if reachable else "degraded"
+        health = InstanceHealth(status, settings.MEMORIA_INSTANCE_ID, reachable, _embedding())
         return Response(health, status=200 if reachable else 503)
+
+
+def _embedding() -> str:
+    """From what this process has seen; nobody is asked for a health check."""
+    if embedder() is None:
+        return "off"
+    dead = (all(state != State.ANSWERING for state in states) for states in endpoint_states().values())
+    return "failing" if any(dead) else "ok"
 
 
 def _control_plane_answers() -> bool:

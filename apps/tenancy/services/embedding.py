@@ -1,4 +1,6 @@
-"""Which embedding model all of a user's texts have vectors of, in the registry; empty where some have none."""
+"""Which embedding model, and of which width, all of a user's texts have vectors of, in the registry; empty where some
+have none.
+"""
 
 from collections.abc import Iterable
 
@@ -11,6 +13,8 @@ def embedding_note(*, user_id: str, model: str, dim: int) -> None:
 
 
 def embedding_missing(*, user_ids: Iterable[str]) -> None:
-    """Some text of each of these users got no vector."""
+    """Some text of each of these users got no vector. Writes what is new only: during an outage every store asks."""
     for user_id in sorted(user_ids):  # in one order: two processes that do so cannot deadlock
-        UserDatabase.objects.filter(pk=user_id).update(embedding_model="")
+        noted = UserDatabase.objects.filter(pk=user_id).exclude(embedding_model="")
+        if noted.exists():
+            noted.update(embedding_model="")

@@ -9,13 +9,16 @@ from apps.memories import corpora
 from apps.memories.embedding.hashed import HashedEmbedder
 from apps.memories.models import Clock, Embedding, Memory, Revision
 from apps.memories.retrieval import memories_retrieve
+from apps.memories.selectors.figures import embedding_health
 from apps.memories.services.correct import memory_correct
 from apps.memories.services.reembed import reembed
 from apps.memories.services.write import memories_write
+from apps.memories.similarity import nearest_in_main
 from apps.memories.view import MAIN, View
 from apps.tenancy.models import UserDatabase
 from apps.tenancy.scope import user_database
 from apps.tenancy.selectors import users_embedded_otherwise
+from apps.tenancy.services.embedding import embedding_note
 from apps.versioning.selectors import branch_view
 from apps.versioning.services.branches import branch_create
 from memoria.drafts import draft
@@ -36,12 +39,15 @@ class Down:
             raise Unavailable("Embedding error: out of reach")
         return self._inner.embed(texts)
 
+    def embed_query(self, text):
+        return self.embed([text])[0]
 
-def store(embedder, *texts):
+
+def store(embedder, *texts, view=MAIN):
     now = timezone.now()
     drafts = [draft(content=text, now=now) for text in texts]
     return memories_write(
-        drafts=drafts, view=MAIN, actor_id="ada", operation="store", reason="", now=now, embedder=embedder
+        drafts=drafts, view=view, actor_id="ada", operation="store", reason="", now=now, embedder=embedder
     )
 
 
@@ -76,17 +82,81 @@ def test_another_model_gives_every_text_another_vector(in_adas_database):
 
 
 def test_after_an_outage_the_rest_is_embedded_and_the_user_noted(in_adas_database):
+    embedding_note(user_id="ada", model=SMALL.model, dim=32)
     store(Down(SMALL), "The kettle is blue", "The teapot is green")
-    coalesce.flush_all()
-    assert users_embedded_otherwise(model=SMALL.model) == ["ada"]
+    assert users_embedded_otherwise(model=SMALL.model, dim=32) == ["ada"]
     with pytest.raises(Unavailable):
         reembed(embedder=Down(SMALL), now=timezone.now())
     assert reembed(embedder=SMALL, now=timezone.now()).texts == 2
-    assert users_embedded_otherwise(model=SMALL.model) == []
+    assert users_embedded_otherwise(model=SMALL.model, dim=32) == []
     assert UserDatabase.objects.get(pk="ada").embedding_dim == 32
-    store(Down(SMALL), "The cup is white")
+    store(None, "The cup is white")  # whoever is killed now has said so
+    assert users_embedded_otherwise(model=SMALL.model, dim=32) == ["ada"]
+    assert reembed(embedder=SMALL, now=timezone.now()).texts == 1
+    assert users_embedded_otherwise(model=SMALL.model, dim=32) == []
+
+
+class Wide(HashedEmbedder):
+    """The small one's name, and more numbers."""
+
+    def __init__(self):
+        super().__init__(48)
+        self.model = SMALL.model
+
+
+def test_another_width_of_the_same_model_is_another_space(in_adas_database):
+    wide = Wide()
+    store(SMALL, "The kettle is blue", "The teapot is green")
+    reembed(embedder=SMALL, now=timezone.now())
+    assert users_embedded_otherwise(model=SMALL.model, dim=48) == ["ada"]
+    assert embedding_health(model=SMALL.model, dim=48).embedded == 0
+    assert not np.any(dense(wide, "The kettle is blue"))
+    branch_create(name="exp", actor_id="ada", now=timezone.now())
+    store(wide, "The cup is white")
+    rows = list(Memory.objects.order_by("id"))
+    assert nearest_in_main(rows[:1], minimum=-1).keys() == {rows[0].memory_id}  # of two widths in one user
+    again = store(wide, "The kettle is blue and round")
+    assert (
+        Embedding.objects.get(pk=Memory.objects.get(memory_id=again[0].memory.memory_id).embedding_id).dim
+        == 48
+    )
+    assert reembed(embedder=wide, now=timezone.now()).texts == 2
+    found = embedding_health(model=SMALL.model, dim=48)
+    assert found.embedded == found.active
+    assert dense(wide, "The kettle is blue")[0] > 0.9
+    assert users_embedded_otherwise(model=SMALL.model, dim=48) == []
+
+
+def test_what_is_stored_while_the_rest_is_embedded_is_not_overlooked(in_adas_database):
+    class Racing(HashedEmbedder):
+        def embed(self, texts):
+            if "The whale is grey" in texts:  # main's memories have been looked through by then
+                store(None, "The cup is white")
+            return super().embed(texts)
+
+    store(None, "The kettle is blue")
+    branch_create(name="exp", actor_id="ada", now=timezone.now())
+    store(None, "The whale is grey", view=branch_view(name="exp"))
+    reembed(embedder=Racing(32), now=timezone.now())
+    assert embedding_health(model=SMALL.model, dim=32).embedded == 1
+    assert users_embedded_otherwise(model=SMALL.model, dim=32) == ["ada"]
+    reembed(embedder=SMALL, now=timezone.now())
+    assert users_embedded_otherwise(model=SMALL.model, dim=32) == []
+
+
+def test_a_reader_who_misses_vectors_says_so(in_adas_database):
+    store(None, "The kettle is blue")
+    embedding_note(user_id="ada", model=SMALL.model, dim=32)  # as after a restored database
+    dense(SMALL, "The kettle is blue")
     coalesce.flush_all()
-    assert users_embedded_otherwise(model=SMALL.model) == ["ada"]
+    assert users_embedded_otherwise(model=SMALL.model, dim=32) == ["ada"]
+
+
+def test_the_same_question_is_embedded_once(in_adas_database):
+    store(SMALL, "The kettle is blue")
+    once = Down(SMALL, allowed=1)
+    assert dense(once, "which kettle is blue?") == dense(once, "which kettle is blue?")
+    assert dense(Down(Wide()), "which kettle is blue?") == [0.0]
 
 
 def test_what_was_done_before_a_failure_stays_done(in_adas_database):

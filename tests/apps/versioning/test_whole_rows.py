@@ -46,6 +46,9 @@ class BrokenEmbedder:
     def embed(self, texts: list[str]) -> object:
         raise Unavailable("the embedder is down")
 
+    def embed_query(self, text: str) -> object:
+        return self.embed([text])
+
 
 def store(text: str, view: View = MAIN) -> str:
     wanted = draft(

@@ -6,11 +6,13 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from apps.memories.embedding import embedder
-from apps.memories.services.reembed import reembed
+from apps.memories.selectors.figures import embedding_health
+from apps.memories.services.reembed import reembed, width
 from apps.tenancy.admission import active_route
 from apps.tenancy.management.sweep import SweepCommand
 from apps.tenancy.scope import user_database
 from apps.tenancy.selectors import registration_find, users_embedded_otherwise
+from memoria.errors import Unavailable
 
 
 def reembed_for(user_id: str) -> str:
@@ -42,9 +44,18 @@ class Command(SweepCommand):
             raise CommandError("no embedder is configured: EMBEDDING_PROVIDER is none")
         if unknown := [user_id for user_id in user if registration_find(user_id=user_id) is None]:
             raise CommandError(f"no such user: {', '.join(map(repr, unknown))}")
-        lacking = users_embedded_otherwise(model=configured.model)
+        try:
+            dim = width(configured)
+        except Unavailable as error:
+            raise CommandError(str(error)) from None
+        lacking = users_embedded_otherwise(model=configured.model, dim=dim)
         if check:
-            self.stdout.write(f"{len(lacking)} user(s) with texts that have no vector of {configured.model}")
+            for user_id in user or lacking:
+                with user_database(active_route(user_id=user_id)):
+                    found = embedding_health(model=configured.model, dim=dim)
+                self.stdout.write(f"{user_id}: {found.embedded} of {found.active} memories have a vector")
+            kind = f"{configured.model}, {dim} wide"
+            self.stdout.write(f"{len(lacking)} user(s) with texts that have no vector of {kind}")
             if lacking:
                 raise SystemExit(1)
             return
