@@ -118,6 +118,8 @@ class Ranked:
 
 
 Feedback = Callable[[list[str]], Mapping[str, float]]
+# When memories were last said again, in seconds since 1970, by id; those that never were are left out.
+Repeats = Callable[[list[str]], Mapping[str, float]]
 # The texts of memories, by id; those that are gone meanwhile are left out.
 Texts = Callable[[list[str]], Mapping[str, str]]
 # Told the name of a stage when it is done; the domain has no clock.
@@ -130,15 +132,18 @@ def rank(
     *,
     allowed: Mask,
     top_k: int,
+    choice: int = 0,
     feedback: Feedback = lambda _: {},
+    repeats: Repeats = lambda _: {},
     texts: Texts = lambda _: {},
     weights: Weights = DEFAULT,
     lap: Lap = lambda _: None,
 ) -> Ranked:
     """The best `top_k` of the allowed rows, best first. Fewer, or none, when little or nothing is relevant.
 
-    `feedback` gives multipliers by memory id for some of the best, `texts` what they say; ids that are left out count
-    as they are.
+    For somebody who chooses among more, up to `choice` of those that are good enough where `top_k` are wanted.
+    `feedback` gives multipliers by memory id for some of the best, `repeats` when they were confirmed, `texts` what
+    they say; ids that are left out count as they are.
     """
     allowed = allowed & corpus.mask
     if top_k < 1 or not allowed.any():
@@ -162,13 +167,17 @@ def rank(
     scores[~allowed] = 0.0
     additions["order"] = _ordered(corpus, question.order, scores, weights)
     scores = scores + additions["order"]
-    if question.order != "first":
-        additions["outdated"] = _outdated(corpus, scores, weights)
-        scores = scores + additions["outdated"]
-    lap("priors")
     order = largest(scores, max(3 * top_k, 50))
     order = order[allowed[order]]
-    opinions = feedback([corpus.memory_id(int(row)) for row in order])
+    ids = [corpus.memory_id(int(row)) for row in order]
+    said = _last_said(corpus, order, repeats(ids))
+    multipliers["repeated"] = _repeated(corpus, question, said, weights)
+    scores = scores * multipliers["repeated"]
+    if question.order != "first":
+        additions["outdated"] = _outdated(corpus, scores, said, weights)
+        scores = scores + additions["outdated"]
+    lap("priors")
+    opinions = feedback(ids)
     for row in order:
         scores[row] *= opinions.get(corpus.memory_id(int(row)), 1.0)
     multipliers["reading"] = _read(corpus, question.asked, order, texts, weights)
@@ -178,6 +187,7 @@ def rank(
     kept = _cut(corpus, order, scores, evidence, linked, _named_share(channels, weights), top_k, weights)
     dropped = {"below the floor": candidates - len(kept)} if len(kept) < min(candidates, len(order)) else {}
     distinct = _diverse(corpus, kept, weights)
+    shown = max(top_k, choice)
     dropped["alike"] = len(kept) - len(distinct)
     dropped["beyond top_k"] = max(0, len(distinct) - top_k)
     channels["entity"] = np.maximum(channels["entity"], linked)
@@ -192,7 +202,7 @@ def rank(
             | {"feedback": opinions.get(corpus.memory_id(int(row)), 1.0)},
             additions={name: float(values[row]) for name, values in additions.items() if values[row]},
         )
-        for row in distinct[:top_k]
+        for row in distinct[:shown]
     ]
     _number(hits, channels, allowed)
     lap("cut")
@@ -319,16 +329,38 @@ def _tone(
 
 def _multipliers(corpus: Corpus, question: Question, weights: Weights) -> dict[str, Scores]:
     """Factors per row, each within its weight of 1."""
-    age = (question.now - corpus.observed) / decay.DAY
-    trust = decay.effective_confidence(corpus.confidences, corpus.tiers, age)
-    fresh = decay.freshness(corpus.types, age / weights.pace)
-    factors = {"trust": 1 - weights.trust * (1 - trust), "fresh": 1 - weights.fresh * (1 - fresh)}
+    factors = _of_age(corpus, question.now - corpus.observed, weights)
     if question.session_id is not None:
         same, free = corpus.of_session(question.session_id), corpus.of_session(None)
         factors["session"] = np.where(same, 1 + weights.session, np.where(free, 1 + weights.session / 4, 1.0))
     if question.window is not None:
         factors["time"] = np.where(_inside(corpus, question.window), 1.0, 1 - weights.time)
     return factors
+
+
+def _of_age(corpus: Corpus, seconds: Scores, weights: Weights) -> dict[str, Scores]:
+    age = seconds / decay.DAY
+    trust = decay.effective_confidence(corpus.confidences, corpus.tiers, age)
+    fresh = decay.freshness(corpus.types, age / weights.pace)
+    return {"trust": 1 - weights.trust * (1 - trust), "fresh": 1 - weights.fresh * (1 - fresh)}
+
+
+def _last_said(corpus: Corpus, rows: NDArray[np.intp], moments: Mapping[str, float]) -> Scores:
+    said = corpus.observed
+    for row in rows if moments else ():
+        if (moment := moments.get(corpus.memory_id(int(row)), 0.0)) > said[row]:
+            said = said.copy() if said is corpus.observed else said
+            said[row] = moment
+    return said
+
+
+def _repeated(corpus: Corpus, question: Question, said: Scores, weights: Weights) -> Scores:
+    """What is said again is as trusted and as fresh as on that day."""
+    if said is corpus.observed:
+        return np.ones(len(corpus))
+    then = _of_age(corpus, question.now - corpus.observed, weights)
+    since = _of_age(corpus, question.now - said, weights)
+    return np.prod([since[name] / then[name] for name in then], axis=0)  # type: ignore[no-any-return]
 
 
 def _inside(corpus: Corpus, window: Window) -> Mask:
@@ -373,14 +405,16 @@ def _ordered(corpus: Corpus, order: str | None, scores: Scores, weights: Weights
     return extra
 
 
-def _outdated(corpus: Corpus, scores: Scores, weights: Weights) -> Scores:
-    """Of two facts near the top that say nearly the same the older loses a little, unless it is trusted more."""
+def _outdated(corpus: Corpus, scores: Scores, said: Scores, weights: Weights) -> Scores:
+    """Of two facts near the top that say nearly the same the one that was last said longer ago loses a little, unless
+    it is trusted more.
+    """
     loss = np.zeros(len(corpus))
     top = [row for row in largest(scores, 12) if corpus.is_fact[row] and corpus.has_vector[row]]
     if len(top) > 1:
         means = np.stack([corpus.mean_of(int(row)) for row in top])
         alike = means @ means.T >= weights.outdated_alike
-        newer = corpus.observed[top][None, :] > corpus.observed[top][:, None]
+        newer = said[top][None, :] > said[top][:, None]
         trusted = corpus.tiers[top][None, :] <= corpus.tiers[top][:, None]
         loss[np.array(top)[np.flatnonzero((alike & newer & trusted).any(axis=1))]] = -weights.outdated
     return loss
