@@ -15,7 +15,7 @@ from apps.memories.filters import ANY, Filters
 from apps.memories.models import Memory
 from apps.memories.records import RECORD_COLUMNS, MemoryRecord
 from apps.memories.reranker import READ
-from apps.memories.selectors import ids_matching
+from apps.memories.selectors import Conflict, conflicts_of, ids_matching, last_repeats
 from apps.memories.services.vectors import query_vector, vectors_lacking
 from apps.memories.view import View
 from apps.tenancy import sql
@@ -65,6 +65,8 @@ class Explanation:
 class Retrieval:
     found: list[Found]
     explanation: Explanation
+    conflicts: list[Conflict]
+    """Between what was found and anything else the view holds."""
 
 
 def memories_retrieve(
@@ -121,8 +123,10 @@ def memories_retrieve(
         corpus,
         question,
         allowed=allowed,
-        top_k=top_k if reranker is None else max(top_k, READ),
+        top_k=top_k,
+        choice=0 if reranker is None else READ,
         feedback=feedback,
+        repeats=lambda ids: last_repeats(memory_ids=ids),
         texts=lambda ids: _texts(view, ids),
         weights=weights,
         lap=clock.lap,
@@ -151,7 +155,9 @@ def memories_retrieve(
         intent=_said(wanted, question),
         corpus_size=corpus.size,
     )
-    return Retrieval(found, explanation)
+    found_ids = [each.memory.memory_id for each in found]
+    conflicts = conflicts_of(view=view, memory_ids=found_ids) if found else []
+    return Retrieval(found, explanation, conflicts)
 
 
 def _not_embedded(corpus: Corpus) -> str | None:

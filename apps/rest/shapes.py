@@ -37,7 +37,7 @@ class MemoryObject(msgspec.Struct, kw_only=True):
     decision: DecisionObject | msgspec.UnsetType = msgspec.UNSET
     """In answers that stored it, unless it was simply new."""
     conflicts_with: list[str] | msgspec.UnsetType = msgspec.UNSET
-    """In the answer for one memory: others that may contradict it."""
+    """In the answer for one memory, and in retrieved ones: others that may contradict it."""
     superseded_by: str | msgspec.UnsetType = msgspec.UNSET
     """In the answer to a batch: the memory of a later item that has taken this one's place already."""
     masked: list[str] | msgspec.UnsetType = msgspec.UNSET

@@ -9,8 +9,8 @@ def store(person, content, **fields):
     return person.store(content, **fields)
 
 
-def one(person, memory_id):
-    return person.http.get(f"/v1/memories/{memory_id}")
+def one(person, memory_id, **query):
+    return person.http.get(f"/v1/memories/{memory_id}", params=query)
 
 
 def test_news_replaces_what_it_is_news_of(ada):
@@ -33,6 +33,31 @@ def test_a_contradiction_keeps_both_and_says_so(ada):
     assert len(ada.contents()) == 2
     assert one(ada, old["memory_id"]).json()["conflicts_with"] == [new["memory_id"]]
     assert one(ada, new["memory_id"]).json()["conflicts_with"] == [old["memory_id"]]
+
+
+def test_retrieval_names_what_disagrees(ada):
+    old = store(ada, "Deploys are allowed on Fridays")["memory_id"]
+    new = store(ada, "Deploys are not allowed on Fridays")["memory_id"]
+    ask = {"query": "Are deploys allowed on Fridays?", "top_k": 1}
+
+    def asked(**fields):
+        answer = ada.http.post("/v1/memories/retrieve", json={**ask, "explain": True, **fields}).json()
+        return [m.get("conflicts_with") for m in answer["results"]], answer["explain"].get("conflicts")
+
+    (found,) = ada.http.post("/v1/memories/retrieve", json=ask).json()
+    assert found["conflicts_with"] == [
+        {old: new, new: old}[found["memory_id"]]
+    ]  # the other one, not found itself
+    reason = asked()[1][0].pop("reason")
+    assert reason
+    assert asked(top_k=5)[1] == [{"memory_id": new, "other_id": old, "reason": reason}]
+    # Each branch names what it holds itself; what is forgotten disagrees with nothing.
+    assert ada.http.post("/v1/branches", json={"name": "before"}).status_code == 201
+    assert ada.http.delete(f"/v1/memories/{old}").status_code == 204
+    assert asked() == ([None], None)
+    assert "conflicts_with" not in one(ada, new).json()
+    assert asked(branch="before")[1] == [{"memory_id": new, "other_id": old, "reason": reason}]
+    assert one(ada, new, branch="before").json()["conflicts_with"] == [old]
 
 
 def test_a_less_trusted_source_never_replaces(ada):

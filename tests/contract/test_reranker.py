@@ -11,7 +11,13 @@ from tests import engine
 from tests.running import start_server
 
 KEY = "reranker-key-0123456789"
-NOTES = ["The wiki is hosted in Dublin", "The wiki is backed up on Sundays", "The wiki got new colours"]
+NOTES = [
+    "The wiki is hosted in Dublin",
+    "The wiki was hosted in Lisbon",
+    "The wiki is hosted with many new colours",
+]
+# About something else: good enough where thirty answers are wanted, not where two are.
+ASIDE = "Sundays are for the wiki, mornings for the choir, evenings for the garden"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -66,7 +72,7 @@ def ada(server, endpoint):
     endpoint.status, endpoint.delay_seconds, endpoint.shape = 200, 0.0, None
     endpoint.asked.clear()
     client = server.user(f"ada-{time.time_ns()}")
-    for note in NOTES:
+    for note in (*NOTES, ASIDE):
         assert client.post("/v1/memories", json={"content": note}).status_code == 201
     return client
 
@@ -89,6 +95,8 @@ def test_the_reranker_has_the_last_word(ada, endpoint):
     ((path, authorization, body),) = endpoint.asked
     assert (path, authorization, body["model"]) == ("/rerank", f"Bearer {KEY}", "cross")
     assert sorted(body["documents"]) == sorted(NOTES)
+    ask(ada, top_k=30)  # where many are wanted, more is good enough
+    assert sorted(endpoint.asked[-1][2]["documents"]) == sorted((*NOTES, ASIDE))
 
 
 @pytest.mark.parametrize(

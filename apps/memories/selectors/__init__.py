@@ -1,12 +1,23 @@
 """Reads of memories in a view. Everything is evaluated before it is returned."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from apps.memories.filters import ANY, Filters
-from apps.memories.models import MAIN_BRANCH, OPEN, Clock, Memory, MemoryColumns, Relation, Revision
+from apps.memories.models import (
+    MAIN_BRANCH,
+    OPEN,
+    Clock,
+    Memory,
+    MemoryColumns,
+    MemoryStats,
+    Relation,
+    Revision,
+)
 from apps.memories.records import RECORD_COLUMNS, MemoryRecord, record
 from apps.memories.view import View
 from memoria.errors import NotFound
@@ -28,11 +39,50 @@ def memory_get(*, view: View, memory_id: str) -> MemoryRecord:
     return record(row)
 
 
-def conflicts_of(*, memory_id: str) -> list[str]:
-    """Memories that may contradict this one, as noticed when one of them was written, oldest first."""
-    rows = Relation.objects.filter(Q(memory_id=memory_id) | Q(other_id=memory_id)).order_by("id")
-    pairs = rows.values_list("memory_id", "other_id")
-    return [other if mine == memory_id else mine for mine, other in pairs]
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two active memories that may contradict each other, the one that was written later first."""
+
+    memory_id: str
+    other_id: str
+    reason: str
+
+
+def conflicts_of(*, view: View, memory_ids: Sequence[str]) -> list[Conflict]:
+    """The contradictions, as noticed when one of the two was written, between any of these active memories and
+    others that the view still holds; oldest first.
+    """
+    rows = Relation.objects.filter(Q(memory_id__in=memory_ids) | Q(other_id__in=memory_ids)).order_by("id")
+    every = [Conflict(*row) for row in rows.values_list("memory_id", "other_id", "reason")]
+    others = {i for each in every for i in (each.memory_id, each.other_id)}.difference(memory_ids)
+    held = {*memory_ids, *_active(view, others)}
+    return [each for each in every if each.memory_id in held and each.other_id in held]
+
+
+def opponents(conflicts: Iterable[Conflict]) -> dict[str, list[str]]:
+    """By memory id the ids of those that it may contradict."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for each in conflicts:
+        found[each.memory_id].append(each.other_id)
+        found[each.other_id].append(each.memory_id)
+    return found
+
+
+def _active(view: View, memory_ids: set[str]) -> set[str]:
+    if not memory_ids:
+        return set()
+    found: set[str] = set()
+    for source in view.sources():
+        found.update(
+            source.filter(memory_id__in=memory_ids, is_active=True).values_list("memory_id", flat=True)
+        )
+    return found
+
+
+def last_repeats(*, memory_ids: Sequence[str]) -> dict[str, float]:
+    """When those of the memories that were said again were so last, in seconds since 1970."""
+    rows = MemoryStats.objects.filter(pk__in=memory_ids, last_repeated_at__isnull=False)
+    return {memory_id: moment.timestamp() for memory_id, moment in rows.values_list("pk", "last_repeated_at")}
 
 
 def row_find(*, view: View, memory_id: str) -> MemoryColumns | None:

@@ -241,7 +241,8 @@ class MemoryView(UserView):
         query = read_query(request, ViewQuery)
         view = self.view_of(branch=query.branch, at=query.at)
         shown = memory_object(selectors.memory_get(view=view, memory_id=memory_id))
-        shown.conflicts_with = selectors.conflicts_of(memory_id=memory_id) or msgspec.UNSET
+        conflicts = selectors.conflicts_of(view=view, memory_ids=[memory_id])
+        shown.conflicts_with = selectors.opponents(conflicts).get(memory_id, msgspec.UNSET)
         return Response(shown)
 
     @describe(

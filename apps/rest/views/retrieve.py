@@ -13,6 +13,7 @@ from apps.memories.embedding import embedder
 from apps.memories.filters import Filters
 from apps.memories.reranker import reranker
 from apps.memories.retrieval import Explanation, Retrieval, memories_retrieve
+from apps.memories.selectors import opponents
 from apps.rest.base import UserView
 from apps.rest.bodies import Body, read_body
 from apps.rest.openapi import describe
@@ -65,6 +66,14 @@ class CandidateScore(msgspec.Struct, omit_defaults=True):
     """Tone, order in time, age beside a newer twin: what was added to the channels' scores."""
 
 
+class Contradiction(msgspec.Struct):
+    """Two memories that may contradict each other, the later one first."""
+
+    memory_id: str
+    other_id: str
+    reason: str
+
+
 class Explain(msgspec.Struct, omit_defaults=True):
     """How the answer came about; scores from `verbose`, multipliers, drops and timings from `analyze`."""
 
@@ -87,6 +96,8 @@ class Explain(msgspec.Struct, omit_defaults=True):
     """Why vectors were not used, or not for all memories."""
     not_reranked: str | None = None
     """Why the configured reranker's opinion is missing."""
+    conflicts: list[Contradiction] | None = None
+    """What of the results may contradict another memory, found or not."""
     candidate_scores: list[CandidateScore] | None = None
     dropped: dict[str, int] | None = None
     timings: dict[str, float] | None = None
@@ -171,6 +182,9 @@ def _answer(view: UserView, body: RetrieveBody) -> Response:
         session_id=body.session_id if (body.session_id or "").strip() else None,
     )
     results = [memory_object(found.memory, score=found.score) for found in retrieval.found]
+    disagreeing = opponents(retrieval.conflicts)
+    for result in results:
+        result.conflicts_with = disagreeing.get(result.memory_id, msgspec.UNSET)
     level = "basic" if body.explain is True else LEVELS.get(str(body.explain).lower())
     return Response(results if level is None else ExplainedAnswer(results, _explain(level, retrieval)))
 
@@ -200,6 +214,7 @@ def _explain(level: str, retrieval: Retrieval) -> Explain:
         total_ms=round(total, 2),
         degraded=explanation.degraded or explanation.not_embedded,
         not_reranked=explanation.not_reranked,
+        conflicts=[Contradiction(c.memory_id, c.other_id, c.reason) for c in retrieval.conflicts] or None,
     )
     if level in ("verbose", "analyze"):
         scores = enumerate(explanation.hits, 1)

@@ -55,7 +55,7 @@ def test_who_calls_and_where_is_one_statement(call, statements):
     [
         ("GET", "/v1/memories", None, 2),
         ("GET", "/v1/memories/{id}", None, 3),
-        ("POST", "/v1/memories/retrieve", '{"query": "number of the day"}', 5),
+        ("POST", "/v1/memories/retrieve", '{"query": "number of the day"}', 7),
         ("POST", "/v1/memories", '{"content": "the fourth memory"}', 11),
         ("POST", "/v1/memories/batch", '{"memories": [{"content": "five"}, {"content": "six"}]}', 12),
         ("DELETE", "/v1/memories/{id}", None, 13),
