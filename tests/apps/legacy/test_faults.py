@@ -8,12 +8,14 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import InterfaceError, OperationalError
 
 from apps.legacy.made import Writer, make_legacy
+from apps.legacy.services.digests import source_digests
 from apps.legacy.services.faults import fault
 from apps.memories.models import Memory
 from apps.tenancy.scope import user_database
@@ -23,8 +25,7 @@ from memoria.errors import Conflict, Invalid, Unavailable
 from tests.apps.legacy.deployment import Deployment
 from tests.conftest import MakeUser
 from tests.running import ROOT
-
-MASTER = "s3cret-p@ss"
+from tests.servers import MariaDB
 
 
 @pytest.fixture
@@ -100,6 +101,45 @@ def test_each_fault_has_a_code_and_one_line(error: Exception, code: int, message
     found = fault(error)
     assert found is not None
     assert (found.code, message in found.text, "\n" in found.text) == (code, True, False), found
+
+
+def test_a_server_that_does_not_let_us_in_is_told_without_the_password(
+    db: None, mariadb: MariaDB, tmp_path: Path
+) -> None:
+    socket = f"?unix_socket={mariadb.socket}"
+    report = tmp_path / "report.json"
+    for url in (
+        f"mysql://memoria:s3cret@localhost/old{socket}",
+        f"mysql://nobody:s3cret@localhost/old{socket}",
+        "mysql://memoria:s3cret@127.0.0.1:1/old?connect_timeout=1",
+        f"{mariadb.url('there_is_none')}&read_timeout=5",
+    ):
+        code, text = said("plan", url, "--report-out", str(report))
+        assert (code, "cannot be opened" in text, "\n" in text) == (3, True, False), text
+        for secret in ("s3cret", mariadb.password, quote(mariadb.password, safe="")):
+            assert secret not in text + report.read_text()
+
+
+def test_a_server_that_goes_away_meanwhile_is_told(
+    db: None, make_user: MakeUser, mariadb: MariaDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = mariadb.url(f"old_gone_{tmp_path.name}")
+    make_legacy(url=url, users=1, memories=2, seed=1, dim=0)
+
+    def cut(*, source: Any, **options: Any) -> Any:
+        mariadb.execute(f"KILL {source._connection.thread_id()}")
+        return source_digests(source=source, **options)
+
+    monkeypatch.setattr("apps.legacy.management.commands.migrate_legacy.source_digests", cut)
+    for phase in ("copy", "verify"):
+        code, text = said(phase, url)
+        assert (code, "the old database does not answer any more" in text, "\n" in text) == (
+            4,
+            True,
+            False,
+        ), text
+    monkeypatch.undo()
+    assert said("copy", url) == (0, "")
 
 
 def test_what_nobody_foresaw_stays_an_error() -> None:
