@@ -22,6 +22,7 @@ Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
+RowNumbers = NDArray[np.int32] | NDArray[np.int64]
 
 # BM25 (Robertson and Zaragoza 2009). Lengths count in full (b = 1): what somebody says in two lines about a thing is
 # more about it than a page that mentions it. Both constants are measured in docs/decisions/0009.
@@ -364,7 +365,7 @@ class Corpus:
     def own_nbytes(self) -> int:
         """What this view holds beside the segments: masks, and columns joined over several of them."""
         joined = JOINED_ROW_BYTES if len(self.segments) > 1 else 0
-        return CORPUS_BYTES + (2 + joined) * len(self)
+        return CORPUS_BYTES + (6 + joined) * len(self)
 
     def __len__(self) -> int:
         """Rows, dead ones included."""
@@ -423,6 +424,10 @@ class Corpus:
     @cached_property
     def average_length(self) -> float:
         return max(float(self.lengths[self.mask].mean()), 1.0) if self.size else 1.0
+
+    @cached_property
+    def _norms(self) -> Floats:
+        return K1 * (1 - B + B * self.lengths / self.average_length)  # type: ignore[no-any-return]
 
     def _joined(self, part: Callable[[Segment], Any]) -> Any:
         if len(self.segments) == 1:
@@ -506,8 +511,10 @@ class Corpus:
 
     # Words
 
-    def postings(self, word: str) -> tuple[Rows, Floats]:
-        """Rows that have a word and how often, dead ones of old segments included: they are few."""
+    def postings(self, word: str) -> tuple[RowNumbers, Floats]:
+        """Rows that have a word and how often, dead ones of old segments included: they are few. For reading only."""
+        if len(self.segments) == 1 and (found := self.segments[0].postings.of(word)) is not None:
+            return found
         rows, counts = [], []
         for segment, offset in zip(self.segments, self.offsets[:-1], strict=True):
             if (found := segment.postings.of(word)) is not None:
@@ -532,8 +539,7 @@ class Corpus:
             if not len(rows):
                 continue
             weight = times * self.idf(len(rows)) * (K1 + 1)
-            norm = K1 * (1 - B + B * self.lengths[rows] / self.average_length)
-            scores[rows] += (weight * counts / (counts + norm)).astype(np.float32)
+            scores[rows] += (weight * counts / (counts + self._norms[rows])).astype(np.float32)
             reachable += weight
         return scores / np.float32(reachable) if reachable else scores
 
@@ -550,7 +556,7 @@ class Corpus:
 
     # Names and links
 
-    def rows_named(self, name: str) -> Rows:
+    def rows_named(self, name: str) -> RowNumbers:
         """Rows that carry a token as a name; a weak one counts where some row carries it strongly."""
         strong, _ = self.postings(signals.STRONG + name)
         if not len(strong):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memoria.corpus import Corpus, Mask, largest
+from memoria.corpus import Corpus, Mask, RowNumbers, largest
 from memoria.signals import STRONG, WEAK
 
 Scores = NDArray[np.float64]
@@ -72,7 +72,8 @@ def _keys(corpus: Corpus, seeds: NDArray[np.intp], asked: set[str]) -> dict[str 
     return keys | dict.fromkeys(entities, 1.0)
 
 
-def _facts_with(corpus: Corpus, key: str | int, facts: Mask) -> NDArray[np.int64]:
+def _facts_with(corpus: Corpus, key: str | int, facts: Mask) -> RowNumbers:
+    rows: RowNumbers
     if isinstance(key, int):
         rows = np.unique(corpus.rows_of_entity(key))
     elif key.startswith(STRONG):
@@ -82,9 +83,7 @@ def _facts_with(corpus: Corpus, key: str | int, facts: Mask) -> NDArray[np.int64
     return rows[facts[rows]]
 
 
-def _passed_on(
-    carriers: Sequence[tuple[NDArray[np.int64], float]], live: Scores, top: float, size: int
-) -> Scores:
+def _passed_on(carriers: Sequence[tuple[RowNumbers, float]], live: Scores, top: float, size: int) -> Scores:
     sizes = np.array([len(rows) for rows, _ in carriers])
     weights = np.repeat([weight for _, weight in carriers], sizes)
     flat = np.concatenate([rows for rows, _ in carriers])

@@ -9,6 +9,7 @@ nothing is relevant. docs/decisions/0009 has the measurements behind every const
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,9 +162,7 @@ def rank(
     relevance = np.maximum(evidence, linked) + weights.linked_own * own
     additions = _tone(corpus, relevance, evidence, allowed, weights)
     multipliers = _multipliers(corpus, question, weights)
-    scores = (relevance + sum(additions.values(), np.zeros(len(corpus)))) * np.prod(
-        list(multipliers.values()), axis=0
-    )
+    scores = sum(additions.values(), relevance) * reduce(np.multiply, multipliers.values())
     scores[~allowed] = 0.0
     additions["order"] = _ordered(corpus, question.order, scores, weights)
     scores = scores + additions["order"]
