@@ -261,6 +261,30 @@ def test_an_event_in_the_query_bounds_the_time(ada, query, window, first):
     assert pots[0] == f"We fire the pots in {first}"
 
 
+def test_a_time_in_the_query_lifts_what_is_of_it_and_nothing_else_does(ada):
+    ada.store("We fire the pots in Graz", observed_at="2024-01-10T00:00:00Z", session_id="a")
+    ada.store("We fire the pots in Linz", observed_at="2024-05-10T00:00:00Z", session_id="b")
+    for query, first in (
+        ("where did we fire the pots between April and June 2024?", "Linz"),
+        ("where did we fire the pots in Q1 2024?", "Graz"),
+        ("2024年1月到3月 fire the pots 在哪里", "Graz"),
+        ("where were the pots fired since May 1st, 2024?", "Linz"),
+    ):
+        answer = find(ada, query, explain="analyze")
+        assert contents(answer["results"])[0] == f"We fire the pots in {first}", query
+        assert answer["explain"]["intent"]["window"], query
+    for query in ("where may we fire our first pots?", "which of the 2024 pots do we fire before a show?"):
+        assert find(ada, query, explain="analyze")["explain"]["intent"] == {}, query
+
+
+def test_a_name_is_met_however_it_is_spelled(ada):
+    memory_id = ada.store("José García fires the pots")["memory_id"]
+    ada.store("Anna sells the pots")
+    assert "jose garcia" in {each["name"] for each in ada.http.get("/v1/entities").json()["entities"]}
+    for query in ("what does Jose Garcia do with the pots?", "what does JOSÉ do with the pots?"):
+        assert find(ada, query)[0]["memory_id"] == memory_id, query
+
+
 @pytest.mark.parametrize("explain", [False, "none", "false", "", " basic", "everything"])
 def test_any_other_text_turns_explain_off(guide, explain):
     assert isinstance(find(guide, OFFICES, explain=explain), list)
