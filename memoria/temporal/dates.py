@@ -17,6 +17,7 @@ from memoria.temporal.names import (
     Yearly,
     YearOf,
     a_date,
+    a_half,
     a_month,
     a_quarter,
     a_season,
@@ -36,6 +37,7 @@ from memoria.temporal.words import (
     DATED,
     DAY,
     FIRST_YEAR,
+    HALF,
     ISO,
     LAST_YEAR,
     MEASURES,
@@ -215,7 +217,10 @@ def _season_first(words: Words, at: int) -> Read:
 
 
 def _quarter_first(words: Words, at: int) -> Read:
-    """Q3 2025, the third quarter of 2025."""
+    """Q3 2025, the third quarter of 2025, H1 2025."""
+    if (half := HALF.fullmatch(words[at])) is not None:
+        of_year, end = _year_behind(words, at + 1)  # without one it is a heading
+        return (a_half(int(half.group(1))).of(of_year), end) if of_year is not None else None
     if (match := QUARTER.fullmatch(words[at])) is not None:
         number, end = int(match.group(1)), at + 1
     elif (match := re.fullmatch(r"q([1-4])[-/](\d{4})|(\d{4})[-/]?q([1-4])", words[at])) is not None:
@@ -225,8 +230,8 @@ def _quarter_first(words: Words, at: int) -> Read:
         number, end = ORDINALS[words[at]], at + 2
     else:
         return None
-    year_of, end = _year_behind(words, end)
-    return a_quarter(number).of(year_of), end
+    of_year, end = _year_behind(words, end)
+    return a_quarter(number).of(of_year), end
 
 
 def _chinese_date(words: Words, at: int) -> Read:

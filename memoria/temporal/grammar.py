@@ -145,6 +145,8 @@ def _open_start(words: Words, at: int) -> Read:
         return second[0].on(number[0]), number[1]
     if second[0].year is not None and is_year(words, at):
         return a_year(number[0]), number[1]
+    if second[0].month is not None and CHINESE.match(words[joint - 1]):  # 三到五月
+        return a_month(number[0]).of(second[0].year), number[1]
     return None
 
 

@@ -157,6 +157,10 @@ def a_quarter(number: int) -> Yearly:
     return Yearly(lambda year: spans.months_of(year, 3 * number - 2, 3), needs=Evidence.PREPOSITION)
 
 
+def a_half(number: int) -> Yearly:
+    return Yearly(lambda year: spans.months_of(year, 6 * number - 5, 6))
+
+
 def a_season(month: int, which: Which = Which.LATEST) -> Yearly:
     needs = Evidence.PREPOSITION if which is Which.LATEST else Evidence.NOTHING
     return Yearly(lambda year: spans.months_of(year, month, 3), needs=needs, which=which)

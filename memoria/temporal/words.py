@@ -174,7 +174,7 @@ BOUND_BEFORE = Lexicon(
     {
         "in|on|at|during|within|of|over|throughout|from|在|于|从": Bound.WITHIN,
         "before|prior to|earlier than": Bound.BEFORE,
-        "until|till|by|up to|up until|through|直到|截至|截止": Bound.UNTIL,
+        "until|till|by|up to|up to and including|up until|through|直到|截至|截止": Bound.UNTIL,
         "after|later than": Bound.AFTER,
         "since|ever since|starting|starting on|starting from|自从|自": Bound.SINCE,
     }
@@ -199,7 +199,7 @@ ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:t[\d:.]+z?)?|(\d{4})[-/
 
 NUMERIC = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})")
 
-QUARTER = re.compile(r"q([1-4])")
+QUARTER, HALF = re.compile(r"q([1-4])"), re.compile(r"h([12])")
 
 TWO_DAYS, TWO_YEARS = re.compile(r"(\d{1,2})-(\d{1,2})"), re.compile(r"(\d{4})-(\d{4})")
 

@@ -213,6 +213,13 @@ WINDOWS = """
     过去半个月                                           | 2026-05-05T15:30..2026-05-20T15:30
     the May 12 interview panel                           | 2026-05-12..2026-05-13
     from March until now                                 | 2026-03-01..
+    incidents in H1 2025          | 2025-01-01..2025-07-01
+    up to and including April 2025 | ..2025-05-01
+    三到五月的支出                       | 2026-03-01..2026-06-01
+    4月初聊过的旅行                      | 2026-04-01..2026-04-11
+    2024年底之前买的东西                  | ..2025-01-01
+    上个月15号开了什么会                   | 2026-04-15..2026-04-16
+    emails sent on the 12th       | 2026-05-12..2026-05-13
 """
 
 # Numbers, names and words that are no time of any memory.
@@ -312,6 +319,9 @@ TIMELESS = """
     How many days after I submitted my letter did Greg answer?
     April and June like tea
     the the the
+    the H1 of the page
+    what is the March hare?
+    一年有多少天
 """
 
 ORDERS = """
