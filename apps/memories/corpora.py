@@ -208,19 +208,22 @@ def _has_moved_on(view: View, corpus: Corpus, model: str, dim: int) -> bool:
     return main is not None and main.segments[0] is not corpus.segments[0]
 
 
-def corpus_for(view: View, *, model: str, dim: int, terms: Sequence[str], filters: Filters) -> Corpus:
+def corpus_for(
+    view: View, *, model: str, dim: int, terms: Sequence[str], filters: Filters
+) -> tuple[Corpus, bool]:
     """The corpus of a view. Of one that does not fit into memory: what passes the filters, or the best of it by the
-    text index where that is too much.
+    text index where that is too much. And whether it is only a part of what passes them.
     """
     try:
-        return corpus_of(view, model=model, dim=dim)
+        return corpus_of(view, model=model, dim=dim), False
     except TooLarge:
-        found = [
-            _read(rows.filter(id__in=part))
-            for rows in view.sources()
-            for part in _chunks(candidates(filters.apply(rows), terms))
-        ]
-        return Corpus.of(Segment.of(_columns(found, model, dim), dim))
+        found = []
+        is_part = False
+        for rows in view.sources():
+            keys, leaves_out = candidates(filters.apply(rows), terms)
+            found += [_read(rows.filter(id__in=part)) for part in _chunks(keys)]
+            is_part |= leaves_out
+        return Corpus.of(Segment.of(_columns(found, model, dim), dim)), is_part
 
 
 def _clock() -> _Clock:

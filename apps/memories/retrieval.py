@@ -52,6 +52,8 @@ class Explanation:
     degraded: str | None = None
     not_embedded: str | None = None
     """How many memories could not be compared by meaning, where some could not."""
+    partial: str | None = None
+    """How many memories were looked at, where the text index had to choose among too many."""
     not_reranked: str | None = None
     """Why the reranker's opinion is missing."""
     hits: list[Hit] = field(default_factory=list)
@@ -99,7 +101,7 @@ def memories_retrieve(
     named = names(point)
     terms = [*search_terms(point), *(short for short, _ in named.initials)]
     model = embedder.model if embedder is not None else ""
-    corpus = corpus_for(view, model=model, dim=dim, terms=terms, filters=filters)
+    corpus, is_part = corpus_for(view, model=model, dim=dim, terms=terms, filters=filters)
     clock.lap("corpus")
     wanted = intent(query, now)
     is_of_time_alone = by_time and wanted.is_any and asks_for_time_alone(query)
@@ -148,6 +150,7 @@ def memories_retrieve(
     explanation = Explanation(
         degraded=degraded,
         not_embedded=not_embedded,
+        partial=f"only the {corpus.size} memories that fit the words best were compared" if is_part else None,
         not_reranked=not_reranked,
         hits=ranked.hits,
         dropped=ranked.dropped,
@@ -267,7 +270,7 @@ def memories_fulltext(
     model, dim = (
         (embedder.model, embedder.dim) if embedder is not None else ("", 0)
     )  # the corpus retrieval uses
-    corpus = corpus_for(view, model=model, dim=dim, terms=terms, filters=filters)
+    corpus, _ = corpus_for(view, model=model, dim=dim, terms=terms, filters=filters)
     scores = np.where(_allowed(corpus, filters, view), corpus.lexical(Counter(terms)), 0.0)
     rows = sorted(
         np.flatnonzero(scores), key=lambda row: (scores[row], corpus.memory_id(int(row))), reverse=True

@@ -61,15 +61,15 @@ def _create_fts5(schema_editor: Any, table: str, is_indexed: str) -> None:
         schema_editor.execute(statement)
 
 
-def candidates(rows: QuerySet[Any], terms: Sequence[str]) -> list[int]:
+def candidates(rows: QuerySet[Any], terms: Sequence[str]) -> tuple[list[int], bool]:
     """Keys of at most CANDIDATES of the rows: all of them where they are no more, else those that have the terms
-    best, filled up with the newest.
+    best, filled up with the newest. And whether that leaves any out.
     """
     newest = list(rows.order_by("-id").values_list("id", flat=True)[: CANDIDATES + 1])
     if len(newest) <= CANDIDATES or not terms:
-        return newest[:CANDIDATES]
+        return newest[:CANDIDATES], len(newest) > CANDIDATES
     worded = list(_ranked(rows, list(dict.fromkeys(terms))).values_list("id", flat=True)[:CANDIDATES])
-    return list(dict.fromkeys([*worded, *newest]))[:CANDIDATES]
+    return list(dict.fromkeys([*worded, *newest]))[:CANDIDATES], True
 
 
 def _ranked(rows: QuerySet[Any], terms: Sequence[str]) -> QuerySet[Any]:

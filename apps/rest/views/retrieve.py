@@ -94,6 +94,8 @@ class Explain(msgspec.Struct, omit_defaults=True):
     total_ms: float
     degraded: str | None = None
     """Why vectors were not used, or not for all memories."""
+    partial: str | None = None
+    """How many memories were looked at, where these are too many to look at all."""
     not_reranked: str | None = None
     """Why the configured reranker's opinion is missing."""
     conflicts: list[Contradiction] | None = None
@@ -213,6 +215,7 @@ def _explain(level: str, retrieval: Retrieval) -> Explain:
         graph_ms=round(sum(explanation.timings.get(name, 0.0) for name in ("entity", "links")), 2),
         total_ms=round(total, 2),
         degraded=explanation.degraded or explanation.not_embedded,
+        partial=explanation.partial,
         not_reranked=explanation.not_reranked,
         conflicts=[Contradiction(c.memory_id, c.other_id, c.reason) for c in retrieval.conflicts] or None,
     )

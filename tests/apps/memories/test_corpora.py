@@ -84,6 +84,29 @@ def test_filters_are_exact_where_all_does_not_fit_into_memory(in_adas_database, 
     assert found("needle", filters=Filters(memory_types=("profile",))) == []
 
 
+def test_an_answer_from_a_part_of_the_memories_says_so(in_adas_database, settings, monkeypatch):
+    monkeypatch.setattr(text_index, "CANDIDATES", 20)
+    store(*(f"needle {n} of the long list" for n in range(30)))
+    store("the needle of another session", session_id="s")
+
+    def partial(filters=ANY):
+        retrieval = memories_retrieve(
+            view=MAIN, query="needle", top_k=5, embedder=EMBEDDER, now=timezone.now(), filters=filters
+        )
+        return retrieval.explanation.partial
+
+    assert partial() is None
+    corpora.cache.clear()
+    settings.MEMORIA_CORPUS_MEGABYTES = 0
+    assert partial() == "only the 20 memories that fit the words best were compared"
+    assert partial(Filters(session_id="s")) is None  # all that pass
+    # What was too large is not measured again before anything has changed.
+    measured = []
+    monkeypatch.setattr(corpora, "_refuse_too_large", measured.append)
+    assert partial() is not None
+    assert measured == []
+
+
 def test_passages_count_towards_the_bound(in_adas_database, settings):
     story = " ".join(f"Sentence {n} of a story about the harbour and its boats." for n in range(40))
     store(*(f"Chapter {n}. {story}" for n in range(60)))
