@@ -1,6 +1,7 @@
 """Feedback on memories and the weights of retrieval."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,6 +16,10 @@ def give(person, memory_id, signal="useful", **fields):
 
 def stats(person):
     return person.http.get("/v1/feedback/stats").json()
+
+
+def ago(age):
+    return (datetime.now(UTC) - age).isoformat()
 
 
 def first(person, query="what does the harbour office have"):
@@ -97,6 +102,28 @@ def test_the_weight_of_trust_acts(ada):
         ada.http.put("/v1/retrieval-params", json={"confidence_weight": weight})
         scores.append(first(ada)["retrieval_score"])
     assert scores[1] < 0.7 * scores[0]
+
+
+def test_the_pace_of_growing_stale_acts(ada):
+    day = timedelta(days=1)
+    ada.store("The harbour office paints its gate", memory_type="working", observed_at=ago(6 * day))
+    scores = []
+    for hours in (720, 168, 1):
+        ada.http.put("/v1/retrieval-params", json={"temporal_decay_hours": hours})
+        scores.append(first(ada)["retrieval_score"])
+    assert scores[0] > scores[1] > scores[2]
+
+
+def test_what_is_said_again_counts_from_then(ada):
+    text, day = "The harbour office paints its gate", timedelta(days=1)
+    ada.store(text, memory_type="working", observed_at=ago(30 * day))
+    scores = [first(ada)["retrieval_score"]]
+    # Of an old log read in late, and out of order, the latest counts.
+    for age in (3 * day, 20 * day, 0 * day):
+        ada.store(text, memory_type="working", observed_at=ago(age))
+        scores.append(first(ada)["retrieval_score"])
+    assert scores[0] < scores[1] == pytest.approx(scores[2], abs=2e-4)
+    assert scores[2] < scores[3]
 
 
 def test_tuning_needs_ten_new_signals(ada):

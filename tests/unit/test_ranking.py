@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from memoria.corpus import Columns, Corpus, Segment
+from memoria.feedback import HALF_LIFE_DAYS, factor
 from memoria.ranking import DEFAULT, Question, rank
 from memoria.search_text import search_text
 from memoria.signals import names
@@ -87,3 +88,11 @@ def test_whoever_chooses_gets_what_is_good_enough_and_no_more():
     # What is too far from the best for three is not for thirty.
     assert set(order(*strong, *weak, top_k=30)) > set(chosen)
     assert order(("Nothing of the kind", {"cosine": 0.2}), top_k=3, choice=30) == []
+
+
+def test_a_signal_counts_half_after_its_half_life():
+    def lift(age_days):
+        return factor([("useful", age_days)], 0.1) - 1
+
+    assert lift(HALF_LIFE_DAYS) == pytest.approx(lift(0) / 2)
+    assert lift(2 * HALF_LIFE_DAYS) == pytest.approx(lift(0) / 4)

@@ -263,7 +263,10 @@ class _Writer:
         """Keep the first, count it, and take over metadata that was given ({} clears it)."""
         draft = item.draft
         stat_add(
-            memory_id=known.memory_id, counter="repeat_count", moment="last_repeated_at", now=self._commit.now
+            memory_id=known.memory_id,
+            counter="repeat_count",
+            moment="last_repeated_at",
+            now=draft.observed_at,
         )
         if _rank(draft.trust_tier) < _rank(known.trust_tier) and draft.may_replace:
             self._confirm(known, draft)

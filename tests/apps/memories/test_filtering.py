@@ -23,7 +23,9 @@ NOISE, WANTED = "The harbour office opens at nine", "The harbour office has move
 
 def vector_id(text):
     blob = EMBEDDER.embed([text]).astype(np.float16).tobytes()
-    return Embedding.objects.create(content_hash=text[:32], model=EMBEDDER.model, dim=EMBEDDER.dim, vector=blob).pk
+    return Embedding.objects.create(
+        content_hash=text[:32], model=EMBEDDER.model, dim=EMBEDDER.dim, vector=blob
+    ).pk
 
 
 def memory(number, text, embedding_id, words, **fields):
