@@ -1,0 +1,246 @@
+"""Secrets that show what they are: tokens in documented forms, keys in armour, URLs with passwords."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+
+from memoria.redaction.finding import (
+    Action,
+    Rule,
+    Span,
+    Text,
+    ascii_pattern,
+    entropy,
+    is_made_up,
+    is_mixed,
+    is_random,
+    span_of,
+)
+from memoria.redaction.values import is_placeholder
+
+_ARMOUR = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_ARMOUR_END = re.compile(r"-----END [A-Z0-9 ]{0,40}-----")
+_ARMOUR_LINES = re.compile(r"(?:(?:\s|\\[nr])*[A-Za-z0-9+/=]{24,})*")
+
+
+def _private_keys(text: Text) -> Iterator[Span]:
+    """From the first line to the last; without a last line, as far as the key goes."""
+    if "-----BEGIN" not in text.text:
+        return
+    at = 0
+    while (begin := _ARMOUR.search(text.text, at)) is not None:
+        tail = text.text.find("-----END", begin.end())
+        end = _ARMOUR_END.match(text.text, tail) if tail >= 0 else None
+        other = text.text.find("-----BEGIN", begin.end())
+        if end is None or 0 <= other < tail:
+            end = _ARMOUR_LINES.match(text.text, begin.end())
+        at = end.end() if end is not None else begin.end()
+        yield begin.start(), at
+
+
+# By provider, as documented; the bodies are bounded by what may not follow, so that all of a token goes.
+_FORMS = (
+    # GitHub, GitLab, Bitbucket
+    r"gh[oprsu]_[A-Za-z0-9_.-]{30,}",
+    r"github_pat_\w{22,}",
+    r"gl(?:pat|dt|rt|rtr|cbt|ft|imt|agent|wt|soat|ffct|ptt|oas)-[\w.-]{20,}",
+    r"ATBB[A-Za-z0-9]{28,}",
+    # Clouds
+    r"AIza[\w-]{35}",
+    r"GOCSPX-[\w-]{20,}",
+    r"ya29\.[\w.-]{20,}",
+    r"1//0[\w-]{40,}",
+    r"ABSK[A-Za-z0-9+/]{100,}=*",
+    r"[\w~.]{3}\dQ~[\w.~-]{31,37}",
+    r"[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}",
+    r"do[opr]_v1_[a-f0-9]{64}",
+    r"HRKU-[\w-]{36,}",
+    r"fo1_[\w-]{43}",
+    r"fm[12][ar]?_[A-Za-z0-9+/=_-]{60,}",
+    r"v1\.0-[a-f0-9]{24}-[a-f0-9]{146}",
+    r"LTAI[A-Za-z0-9]{16,24}",
+    r"AKID[A-Za-z0-9]{28,36}",
+    r"tskey-[a-z]+-[\w-]{20,}",
+    r"sbp_[0-9a-f]{40}",
+    r"sb_secret_[\w-]{20,}",
+    r"pscale_(?:tkn|pw|oauth)_[\w.-]{32,}",
+    # Chat
+    r"xox[abeoprs](?:\.xox[bp])?-[\w-]{10,}",
+    r"xapp-\d-[\w-]{10,}",
+    r"https://hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/[\w/]{20,}",
+    r"[MNO][A-Za-z\d_-]{23,27}\.[\w-]{6}\.[\w-]{27,40}",
+    r"https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\d+/[\w-]{40,}",
+    r"\d{8,10}:AA[\w-]{33}",
+    r"https://open\.(?:feishu\.cn|larksuite\.com)/open-apis/bot/v2/hook/[\w-]{20,}",
+    # Payment, mail, shops
+    r"[spr]k_(?:live|test)_[A-Za-z0-9]{16,}",
+    r"whsec_[A-Za-z0-9+/=]{24,}",
+    r"SK[0-9a-f]{32}",
+    r"SG\.[\w-]{16,}\.[\w-]{16,}",
+    r"key-[0-9a-f]{32}",
+    r"[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}",
+    r"[0-9a-f]{32}-us\d{1,2}",
+    r"xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16}",
+    r"shp(?:at|ca|pa|ss|tka)_[a-fA-F0-9]{32}",
+    r"sq0[a-z]{3}-[\w-]{22,}",
+    r"EAAA[\w-]{56,}",
+    r"access_token\$\w+\$[0-9a-z]{16}\$[0-9a-f]{32}",
+    r"access-(?:sandbox|development|production)-[0-9a-f-]{36}",
+    # Models
+    r"hf_[A-Za-z0-9]{30,}",
+    r"api_org_[A-Za-z0-9]{30,}",
+    r"gsk_[A-Za-z0-9]{40,}",
+    r"xai-[A-Za-z0-9]{40,}",
+    r"pplx-[A-Za-z0-9]{40,}",
+    r"r8_[A-Za-z0-9]{36,}",
+    r"pcsk_[A-Za-z0-9_]{40,}",
+    r"lsv2_[a-z]{2}_[0-9a-f]{32}_[0-9a-f]{10}",
+    r"[0-9a-f]{32}\.[A-Za-z0-9]{16}",
+    # Packages and tools
+    r"(?:bkua|sgp)_[0-9a-f]{40}",
+    r"npm_[A-Za-z0-9]{30,}",
+    r"pypi-[\w-]{40,}",
+    r"dckr_[op]at_[\w-]{20,}",
+    r"rubygems_[0-9a-f]{48}",
+    r"lin_(?:api|oauth)_[A-Za-z0-9]{32,}",
+    r"ntn_[A-Za-z0-9]{40,}",
+    r"secret_[A-Za-z0-9]{40,}",
+    r"AT[AC]TT3x[\w=-]{40,}",
+    r"dapi[0-9a-f]{32}(?:-\d)?",
+    r"glsa_\w{30,}",
+    r"glc_[A-Za-z0-9+/=]{32,}",
+    r"hv[bsr]\.[\w-]{24,}",
+    r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,}",
+    r"dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{40,}",
+    r"PMAK-[0-9a-f]{24}-[0-9a-f]{30,}",
+    r"figd_[\w-]{30,}",
+    r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",
+    r"NR(?:AK|AL|II)-[\w-]{27,}",
+    r"sntry[su]_[A-Za-z0-9+/=_-]{60,}",
+    r"(?<=://)[0-9a-f]{32}(?=@[\w.-]+/\d)",
+    r"dt0[a-z]\d\d\.[A-Z0-9]{24}\.[A-Z0-9]{64}",
+    r"pul-[0-9a-f]{40}",
+    r"ops_eyJ[\w-]{60,}",
+    r"sl\.(?:u\.)?[\w-]{130,}",
+    r"AGE-SECRET-KEY-1[0-9A-Z]{58}",
+    # What many of them agree on
+    r"sk-[\w-]{20,}",
+)
+_TOKEN = ascii_pattern(r"(?<![A-Za-z0-9_-])(?:" + "|".join(_FORMS) + ")")
+# What providers that are not listed are likely to use: a short name, perhaps what it is for, and a random body.
+_LIKELY = ascii_pattern(
+    r"(?<![A-Za-z0-9_-])(?:(?!sha\d)[a-z][a-z0-9]{1,11}[_-](?:[a-z]{2,8}[_-])?(?P<body>[A-Za-z0-9]{32,})(?:_[A-Za-z0-9]{8,})?"
+    r"|[a-z0-9]{2,12}_(?:live|test|secret|sk|pat)_(?P<named>[A-Za-z0-9]{24,}))"
+)
+
+
+def _tokens(text: Text) -> Iterator[Span]:
+    for begin, end in text.runs:
+        for match in _TOKEN.finditer(text.text, begin, end):
+            token = match.group().rstrip(".")
+            if (
+                not is_made_up(token)
+                and entropy(token) >= 3.0
+                and (token[:3] != "sk-" or is_mixed(token[3:]))
+            ):
+                yield match.start(), match.start() + len(token)
+        for match in _LIKELY.finditer(text.text, begin, end):
+            body, named = match["body"], match["named"]
+            if is_random(body) or _is_base36(body) if body else is_mixed(named) and not is_made_up(named):
+                yield match.span()
+
+
+def _is_base36(body: str) -> bool:
+    """Small letters and figures in no order; hexadecimal ones are as likely the hash of something public."""
+    return (
+        body.islower()
+        and sum(map(str.isdigit, body)) >= 3
+        and entropy(body) >= 3.5
+        and re.search("[g-z]", body) is not None
+    )
+
+
+_AWS = ascii_pattern(r"\b(?:AKIA|ABIA|ACCA|ASIA)[A-Z0-9]{16}\b")
+
+
+def _aws_keys(text: Text) -> Iterator[Span]:
+    for begin, end in text.runs:
+        for match in _AWS.finditer(text.text, begin, end):
+            if not is_made_up(match.group()):
+                yield match.span()
+
+
+_JWT = ascii_pattern(r"(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}")
+
+
+def _jwts(text: Text) -> Iterator[Span]:
+    if "eyJ" in text.text:
+        for match in _JWT.finditer(text.text):
+            yield match.span()
+
+
+_BEARER = ascii_pattern(
+    r"(?:\bbearer|\bauthorization:\s{0,4}token)\s{1,8}(?P<value>[\w.~+/=-]{12,})", re.IGNORECASE
+)
+_BASIC = ascii_pattern(r"\bbasic\s{1,8}(?P<value>[A-Za-z0-9+/]{8,}={0,2})", re.IGNORECASE)
+
+
+def _headers(text: Text) -> Iterator[Span]:
+    """What follows `Bearer` or `Basic`, trailing full stops left out."""
+    if "bearer" in text.lower or "authorization" in text.lower:
+        for match in _BEARER.finditer(text.text):
+            value = match["value"].rstrip(".")
+            if is_mixed(value) and not is_made_up(value):
+                yield match.start("value"), match.start("value") + len(value)
+    if "basic" in text.lower:
+        for match in _BASIC.finditer(text.text):
+            if _is_user_and_password(match["value"]):
+                yield span_of(match)
+
+
+def _is_user_and_password(encoded: str) -> bool:
+    try:
+        decoded = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return False
+    return ":" in decoded and decoded.isprintable()
+
+
+_URL = ascii_pattern(
+    r"\b[a-z][a-z0-9+.-]{1,30}://[^\s:/@]{0,80}:(?P<value>[^\s/\"'<>]{2,200})@[\w.\[-]", re.IGNORECASE
+)
+_SIGNED_URL = ascii_pattern(
+    r"[?&](?:sig|signature|access_token|auth_token|api_?key|token|key|secret"
+    r"|code)=(?P<value>[\w%.~+/-]{16,}=*)",
+    re.IGNORECASE,
+)
+
+
+def _urls(text: Text) -> Iterator[Span]:
+    if "://" not in text.text:
+        return
+    for match in _URL.finditer(text.text):
+        value = match["value"]
+        if not is_placeholder(value) and value.lower() not in (
+            "password",
+            "passwd",
+            "pass",
+            "pwd",
+            "pw",
+            "secret",
+        ):
+            yield span_of(match)
+    for match in _SIGNED_URL.finditer(text.text):
+        if is_mixed(match["value"]) and not is_made_up(match["value"]):
+            yield span_of(match)
+
+
+RULES = (
+    Rule("private_key", Action.BLOCK, _private_keys),
+    Rule("aws_key", Action.BLOCK, _aws_keys),
+    Rule("jwt", Action.BLOCK, _jwts),
+    Rule("api_token", Action.BLOCK, _tokens),
+    Rule("bearer_token", Action.BLOCK, _headers),
+    Rule("connection_string", Action.BLOCK, _urls),
+)
