@@ -25,6 +25,8 @@ class Migration(models.Model):
     """The completion marker: the first cutover."""
     lease_holder = models.CharField(max_length=128, blank=True, default="")
     lease_until = models.DateTimeField(null=True)
+    lease_number = models.BigIntegerField(default=0)
+    """Grows with every lease: what an earlier one still writes is told by it."""
 
     class Meta:
         db_table = "mem_migrations"
@@ -49,6 +51,8 @@ class MigratedUser(models.Model):
     """The same without what changes by itself while somebody is served: another one means that it was written to."""
     sealed = models.JSONField(default=dict)
     """Count and sums of each table of the target as the last copy left it, until the user is in service."""
+    copier = models.BigIntegerField(default=0)
+    """The fence of whoever copies, or copied last; the same number stands in the target."""
     rows = models.BigIntegerField(default=0)
     attempts = models.IntegerField(default=0)
     last_error = models.TextField(blank=True, default="")
@@ -70,6 +74,14 @@ class Work(models.Model):
     user_id = BytewiseField(max_length=64)
     phase = models.CharField(max_length=16)
     options = models.JSONField()
+    lease = models.BigIntegerField(default=0)
+    """Number of the command's lease: no worker goes on for a command that has lost it."""
+    attempt = models.IntegerField(default=0)
+    worker = models.CharField(max_length=64, blank=True, default="")
+    beat_at = models.DateTimeField(null=True)
+    """When the worker last said that it is at it; None while nobody is."""
+    rows = models.BigIntegerField(default=0)
+    """Read so far."""
     outcome = models.JSONField(null=True)
 
     class Meta:

@@ -27,6 +27,8 @@ class Clock(UserModel):
     active_count = models.BigIntegerField(default=0)
     horizon = models.BigIntegerField(default=0)
     ticked_at = models.DateTimeField()
+    copier = models.BigIntegerField(default=0)
+    """Who last brought rows here from an old server: one with a smaller number may write no more."""
 
     class Meta:
         db_table = "mem_clock"

@@ -7,9 +7,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from apps.legacy.models import MigratedUser, Migration, Phase
+from apps.legacy.services.ledger import LeaseLost
 from apps.legacy.source import parts
 from apps.tenancy.models import State, UserDatabase
-from memoria.errors import Conflict
 
 
 def activate(*, migration: Migration, user_ids: Iterable[str]) -> int:
@@ -37,9 +37,9 @@ def _move(
     now = timezone.now()
     moved = 0
     with transaction.atomic():
-        mine = Migration.objects.filter(pk=migration.pk, lease_holder=migration.lease_holder)
+        mine = Migration.objects.filter(pk=migration.pk, lease_number=migration.lease_number)
         if not mine.select_for_update().exists():
-            raise Conflict("another process has taken this migration over; nothing was changed")
+            raise LeaseLost
         for part in parts(user_ids):
             rows = MigratedUser.objects.filter(pk__in=part, migration=migration, phase=phases[0])
             ready = list(rows.select_for_update().values_list("pk", flat=True))

@@ -2,18 +2,20 @@
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
 from typing import Any
 
 from django.db import OperationalError
 from django.utils import timezone
 
-from apps.legacy.models import MigratedUser, Phase
+from apps.legacy.models import Phase
 from apps.legacy.services import progress
 from apps.legacy.services.copying import Copied, Vectors, user_copy
+from apps.legacy.services.ledger import Lease, LeaseLost
 from apps.legacy.services.verifying import Verified, user_is_unchanged, user_verify
 from apps.legacy.source import open_source
 from memoria.errors import MemoriaError
@@ -27,17 +29,22 @@ class Job:
     """What every user's work needs to know; goes to other processes, so it holds no connection."""
 
     url: str
-    migration_id: int
+    lease: Lease
     tables: dict[str, list[str]]
     vectors: Vectors | None
     digests: dict[str, str]
     """Of each user's old rows, made before the work began."""
     overwrite: bool = False
     """Whether what users wrote here since the last verification may be given up."""
+    is_fail_fast: bool = False
+    """Whether nobody else is begun once a user has failed."""
 
 
 def user_copied(job: Job, user_id: str, tick: Callable[[int], None]) -> Copied:
-    """Copy one user; a lost connection costs what was not yet written, which the next attempt brings."""
+    """Copy one user; a lost connection costs what was not yet written, which the next attempt brings.
+
+    Raises LeaseLost where another process has taken over: what is written down then is that one's.
+    """
     for attempt in range(ATTEMPTS):
         try:
             source = open_source(job.url)
@@ -45,7 +52,7 @@ def user_copied(job: Job, user_id: str, tick: Callable[[int], None]) -> Copied:
                 return user_copy(
                     source=source,
                     tables=job.tables,
-                    migration_id=job.migration_id,
+                    lease=job.lease,
                     user_id=user_id,
                     vectors=job.vectors,
                     digest=job.digests.get(user_id, ""),
@@ -54,14 +61,21 @@ def user_copied(job: Job, user_id: str, tick: Callable[[int], None]) -> Copied:
                 )
             finally:
                 source.close()
+        except LeaseLost:
+            raise
         except Exception as error:  # whatever is wrong with one user must not keep the others waiting
             if _is_lost_connection(error) and attempt < ATTEMPTS - 1:
                 time.sleep(0.5 * 2**attempt)
                 continue
             reason = _reason(error)
-            MigratedUser.objects.filter(pk=user_id).update(last_error=reason, updated_at=timezone.now())
+            failed_note(job, user_id, reason)
             return Copied(user_id, error=reason)
     raise AssertionError
+
+
+def failed_note(job: Job, user_id: str, reason: str) -> None:
+    """Write down in the ledger why copying the user failed."""
+    job.lease.users().filter(pk=user_id).update(last_error=reason, updated_at=timezone.now())
 
 
 def user_verified(job: Job, user_id: str, *, again: bool) -> Verified:
@@ -79,7 +93,7 @@ def user_verified(job: Job, user_id: str, *, again: bool) -> Verified:
             source.close()
     except Exception as error:  # counted as a mismatch: nothing is proven
         result = Verified(user_id, mismatches=[_reason(error)])
-    row = MigratedUser.objects.filter(pk=user_id, migration_id=job.migration_id)
+    row = job.lease.users().filter(pk=user_id)
     if result.mismatches and row.exclude(source_digest__in=(digest, "")).exists():
         result.mismatches = [
             f"{mismatch} (the old rows have changed since they were copied: copy again)"
@@ -109,10 +123,12 @@ def copy_all(
     yield from _each(_copy_here, job, user_ids, processes, tick, _not_copied)
 
 
-def verify_all(*, job: Job, user_ids: list[str], processes: int, again: bool) -> Iterator[Verified]:
+def verify_all(
+    *, job: Job, user_ids: list[str], processes: int, again: bool, tick: Callable[[int], None]
+) -> Iterator[Verified]:
     """Compare these users with the source; the ledger says who passed."""
     work = _verify_again if again else _verify_changed
-    yield from _each(work, job, user_ids, processes, lambda rows: None, _not_verified)
+    yield from _each(work, job, user_ids, processes, tick, _not_verified)
 
 
 _DIED = (
@@ -120,12 +136,12 @@ _DIED = (
 )
 
 
-def _not_copied(user_id: str) -> Copied:
-    MigratedUser.objects.filter(pk=user_id).update(last_error=_DIED, updated_at=timezone.now())
+def _not_copied(job: Job, user_id: str) -> Copied:
+    failed_note(job, user_id, _DIED)
     return Copied(user_id, error=_DIED)
 
 
-def _not_verified(user_id: str) -> Verified:
+def _not_verified(job: Job, user_id: str) -> Verified:
     return Verified(user_id, mismatches=[_DIED])
 
 
@@ -147,8 +163,9 @@ def _each(
     user_ids: list[str],
     processes: int,
     tick: Callable[[int], None],
-    broken: Callable[[str], Any],
+    broken: Callable[[Job, str], Any],
 ) -> Iterator[Any]:
+    """The result of each user. `tick` is told the rows read meanwhile, several times a second, and may raise."""
     context = get_context("spawn")  # a forked child would share the parent's open connections
     counter = progress.counter(context)
     shown = 0
@@ -160,21 +177,43 @@ def _each(
             tick(counter.value - shown)
             shown = counter.value
             yield result
+            if job.is_fail_fast and is_failed(result):
+                return
         return
+    left: Iterator[str] = iter(user_ids)
     with ProcessPoolExecutor(
         processes, mp_context=context, initializer=progress.start_process, initargs=(counter,)
     ) as pool:
-        users = {pool.submit(work, job, user_id): user_id for user_id in user_ids}
-        waiting = set(users)
-        while waiting:
-            done, waiting = wait(waiting, POLL_SECONDS, FIRST_COMPLETED)
+        users: dict[Future[Any], str] = {}
+
+        def begin(count: int) -> None:  # one by one: what a pool has been given is not always taken back
+            for user_id in islice(left, count):
+                try:
+                    future = pool.submit(work, job, user_id)
+                except BrokenProcessPool as error:
+                    future = Future()
+                    future.set_exception(error)
+                users[future] = user_id
+
+        begin(processes)
+        while users:
+            done, _ = wait(users, POLL_SECONDS, FIRST_COMPLETED)
             tick(counter.value - shown)
             shown = counter.value
             for future in done:
+                user_id = users.pop(future)
                 try:
-                    yield future.result()
+                    result = future.result()
                 except BrokenProcessPool:
-                    yield broken(users[future])
+                    result = broken(job, user_id)
+                if job.is_fail_fast and is_failed(result):
+                    left = iter(())
+                begin(1)
+                yield result
+
+
+def is_failed(result: Copied | Verified) -> bool:
+    return bool(result.error if isinstance(result, Copied) else result.mismatches)
 
 
 def _is_lost_connection(error: Exception) -> bool:
@@ -187,8 +226,3 @@ def _is_lost_connection(error: Exception) -> bool:
 def _reason(error: Exception) -> str:
     text = str(error) if isinstance(error, MemoriaError) else f"{type(error).__name__}: {error}"
     return text[:300]
-
-
-def outcome(result: Copied | Verified) -> dict[str, Any]:
-    """A result as the report and the ledger hold it."""
-    return asdict(result)

@@ -34,7 +34,7 @@ from apps.legacy.services.cutover import activate, deactivate
 from apps.legacy.services.digests import source_digests
 from apps.legacy.services.faults import MISMATCH, PARTIAL, REFUSED, Fault, fault, said_by
 from apps.legacy.services.identity import identity_note, ledger_name
-from apps.legacy.services.ledger import leased, refuse_running
+from apps.legacy.services.ledger import Held, leased, refuse_running
 from apps.legacy.services.leftovers import Choice, Leftover, leftover_resolve, shown
 from apps.legacy.services.planning import Options, Plan, plan_make
 from apps.legacy.services.report import Report
@@ -45,7 +45,7 @@ from apps.legacy.source import Source, fingerprint, open_source
 # Options that the report repeats: none of them holds a password.
 REPORTED = (
     *"user concurrency via strict drop_vectors overwrite skip_missing_branches".split(),
-    *"leftovers yes quiet_seconds".split(),
+    *"leftovers fail_fast yes quiet_seconds".split(),
 )
 PHASES = ("plan", "copy", "verify", "cutover", "rollback", "status")
 # Below this many rows for each, another process costs more to start than it saves.
@@ -130,6 +130,11 @@ class Command(BaseCommand):
             "--overwrite",
             action="store_true",
             help="copy: give up what users wrote here between a cutover and a rollback",
+        )
+        parser.add_argument(
+            "--fail-fast",
+            action="store_true",
+            help="begin nobody else once a user has failed (default: go on with all others)",
         )
         parser.add_argument(
             "--skip-missing-branches",
@@ -218,19 +223,21 @@ class Command(BaseCommand):
             self._refuse(plan.gaps)
 
     def _copy(self, source: Source) -> None:
-        with leased(ledger_name(source)) as migration:
-            job, user_ids = self._job(source, migration)
+        with leased(ledger_name(source)) as held:
+            job, user_ids = self._job(source, held)
             self._copied(job, user_ids)
 
     def _verify(self, source: Source) -> None:
-        with leased(ledger_name(source)) as migration:
-            job, user_ids = self._job(source, migration, with_serving=True)
-            serving = MigratedUser.objects.filter(migration=migration, phase=Phase.ACTIVE, pk__in=user_ids)
+        with leased(ledger_name(source)) as held:
+            job, user_ids = self._job(source, held, with_serving=True)
+            serving = MigratedUser.objects.filter(
+                migration=held.migration, phase=Phase.ACTIVE, pk__in=user_ids
+            )
             found = control_rows_verify(
                 source=source,
                 tables=job.tables,
                 user_ids=frozenset(serving.values_list("pk", flat=True)),
-                since=migration.started_at,
+                since=held.migration.started_at,
                 is_serving=True,
             )
             self._verified(job, user_ids, again=True, found=found)
@@ -241,16 +248,17 @@ class Command(BaseCommand):
                 self._refuse(["stop every writer of the old server, then give --yes"])
             if input("Are all writers of the old server stopped? Type 'stopped': ").strip() != "stopped":
                 self._refuse(["cutover needs stopped writers"])
-        with leased(ledger_name(source)) as migration, self._timed("cutover"):
+        with leased(ledger_name(source)) as held, self._timed("cutover"):
             before = fingerprint(source, source.tables())
             time.sleep(self.options["quiet_seconds"])
             if moved := _moved(before, fingerprint(source, source.tables())):
                 self._refuse([f"somebody is writing to the old database ({moved}); stop every writer first"])
-            job, user_ids = self._job(source, migration)
+            job, user_ids = self._job(source, held)
             self._copied(job, user_ids)
             self._verified(job, user_ids, again=False)
             with self._timed("keys"):
-                began = migration.started_at
+                held.check()
+                began = held.migration.started_at
                 warnings = control_rows_copy(source=source, tables=job.tables, user_ids=user_ids, since=began)
                 self.report.fields["warnings"] += warnings
                 self._warn(warnings)
@@ -274,14 +282,14 @@ class Command(BaseCommand):
                         for u in written
                     ]
                 )
-            count = activate(migration=migration, user_ids=user_ids)
+            count = activate(migration=held.migration, user_ids=user_ids)
         self.stdout.write(
             f"{count} users are in service here; their old API keys work. Keep the old database."
         )
 
     def _rollback(self, source: Source) -> None:
-        with leased(ledger_name(source)) as migration:
-            users = MigratedUser.objects.filter(migration=migration, phase=Phase.ACTIVE)
+        with leased(ledger_name(source)) as held:
+            users = MigratedUser.objects.filter(migration=held.migration, phase=Phase.ACTIVE)
             if self.options["user"]:
                 users = users.filter(pk__in=self.options["user"])
                 known = set(users.values_list("user_id", flat=True))
@@ -289,7 +297,9 @@ class Command(BaseCommand):
                     self._refuse(
                         [f"user {user_id!r} is not in service by this migration" for user_id in strangers]
                     )
-            count = deactivate(migration=migration, user_ids=list(users.values_list("user_id", flat=True)))
+            count = deactivate(
+                migration=held.migration, user_ids=list(users.values_list("user_id", flat=True))
+            )
         self.stdout.write(
             f"{count} users are out of service here; start the old server again. Nothing was deleted."
         )
@@ -324,30 +334,30 @@ class Command(BaseCommand):
         self.report.plan(plan, source)
         return plan
 
-    def _job(
-        self, source: Source, migration: Migration, *, with_serving: bool = False
-    ) -> tuple[Job, list[str]]:
-        identity_note(source, migration.pk)
+    def _job(self, source: Source, held: Held, *, with_serving: bool = False) -> tuple[Job, list[str]]:
+        identity_note(source, held.lease.migration_id)
         plan = self._planned(source, with_serving=with_serving)
         if plan.gaps:
             self._refuse(plan.gaps)
         self._warn(plan.warnings, "note")
         if plan.leftovers and not with_serving:
-            self._resolve(plan.leftovers, migration)
+            self._resolve(plan.leftovers, held.migration)
         with self._timed("digests"):
             digests = source_digests(source=source, tables=plan.tables)
-        known = MigratedUser.objects.filter(migration=migration).exclude(source_digest="")
+        known = MigratedUser.objects.filter(migration=held.migration).exclude(source_digest="")
         before = dict(known.values_list("user_id", "source_digest"))
         changed = [user_id for user_id in plan.users if before.get(user_id) != digests.get(user_id)]
+        self.held = held
         self.rows = plan.rows
         self.changed_rows = sum(sum(plan.users[user_id].values()) for user_id in changed)
         job = Job(
             self.options["legacy_url"],
-            migration.pk,
+            held.lease,
             plan.tables,
             plan.vectors,
             digests,
             self.options["overwrite"],
+            self.options["fail_fast"],
         )
         return job, list(plan.users)
 
@@ -366,14 +376,15 @@ class Command(BaseCommand):
     def _copied(self, job: Job, user_ids: list[str]) -> None:
         failed: list[str] = []
         warnings: list[str] = []
-        read = written = unchanged = 0
+        read = written = unchanged = done = 0
         with self._timed("copy"), self._progress("copying", self.changed_rows, "rows") as (progress, task):
 
             def tick(rows: int) -> None:
+                self.held.check()
                 progress.advance(task, rows)
 
             if self.options["via"] == "celery":
-                results = by_workers.copy_all(job=job, user_ids=user_ids, tick=tick, idle=self._idle)
+                results = by_workers.copy_all(job=job, user_ids=user_ids, tick=tick, say=self.stderr.write)
             else:
                 results = running.copy_all(
                     job=job, user_ids=user_ids, processes=self._processes(self.changed_rows), tick=tick
@@ -383,14 +394,17 @@ class Command(BaseCommand):
                 read, written = read + result.read, written + result.written
                 unchanged += result.is_unchanged
                 warnings += [f"user {result.user_id!r}: {warning}" for warning in result.warnings]
+                done += 1
                 if result.error:
                     failed.append(f"{result.user_id!r}: {result.error}")
         as_before = f"; {unchanged} had not changed" if unchanged else ""
         self.stdout.write(
-            f"copied {len(user_ids) - len(failed)} users: {read} rows read, {written} memories written{as_before}"
+            f"copied {done - len(failed)} users: {read} rows read, {written} memories written{as_before}"
         )
         self._warn(warnings)
         self.report.write()
+        if failed and (left := len(user_ids) - done):
+            failed.append(f"--fail-fast: {left} users were not begun")
         if failed:
             self._stop(PARTIAL, failed)
 
@@ -400,19 +414,27 @@ class Command(BaseCommand):
         """`found` is what is known to be wrong beside the users' own databases."""
         wrong = [f"user {user_id!r}: {mismatch}" for user_id, mismatch in found]
         used: list[str] = []
-        unchanged = 0
+        unchanged = done = 0
         with self._timed("verify"), self._progress("verifying", len(user_ids), "users") as (progress, task):
+
+            def tick(rows: int) -> None:
+                self.held.check()
+
             if self.options["via"] == "celery":
-                results = by_workers.verify_all(job=job, user_ids=user_ids, again=again, idle=self._idle)
+                results = by_workers.verify_all(
+                    job=job, user_ids=user_ids, again=again, tick=tick, say=self.stderr.write
+                )
             else:
                 results = running.verify_all(
                     job=job,
                     user_ids=user_ids,
                     processes=self._processes(self.rows if again else self.changed_rows),
                     again=again,
+                    tick=tick,
                 )
             for result in results:
                 progress.advance(task)
+                done += 1
                 self.report.verified(result)
                 unchanged += result.is_unchanged
                 wrong += [f"user {result.user_id!r}: {mismatch}" for mismatch in result.mismatches]
@@ -424,6 +446,8 @@ class Command(BaseCommand):
         self.report.mismatched(found)
         self._warn(used)
         self.report.write()
+        if wrong and (left := len(user_ids) - done):
+            wrong.append(f"--fail-fast: {left} users were not begun")
         if wrong:
             self._stop(MISMATCH, wrong)
         as_before = f" ({unchanged} as verified before)" if unchanged else ""
@@ -438,11 +462,6 @@ class Command(BaseCommand):
 
     def _processes(self, rows: int) -> int:
         return min(self.options["concurrency"], 1 + rows // ROWS_PER_PROCESS)
-
-    def _idle(self) -> None:
-        self.stderr.write(
-            "No worker has answered yet. Start one that has MEMORIA_LEGACY_URL in its environment: make worker"
-        )
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -21,12 +22,13 @@ from apps.legacy.services.copying.run import Copied, Run, Vectors
 from apps.legacy.services.copying.surroundings import surroundings_copy
 from apps.legacy.services.copying.tidying import leftovers_drop
 from apps.legacy.services.digests import target_digest
+from apps.legacy.services.ledger import Lease, LeaseLost, fence_raise
 from apps.legacy.source import Source
 from apps.memories.models import MAIN_BRANCH, Clock
 from apps.tenancy import schema
 from apps.tenancy.models import State, UserDatabase
-from apps.tenancy.scope import user_atomic, user_database
-from apps.tenancy.selectors import registration_find, registration_route
+from apps.tenancy.scope import user_database
+from apps.tenancy.selectors import Registration, registration_find, registration_route
 from apps.tenancy.services.provision import user_provision
 from apps.tenancy.user_plane import UserModel
 from apps.versioning.models import Branch
@@ -40,16 +42,24 @@ _WRITTEN = (
 )
 
 
-def target_create(*, migration_id: int, user_id: str) -> None:
-    """Make the user's empty database, out of service. Raises Conflict where they have one that is not ours."""
-    ours = MigratedUser.objects.filter(pk=user_id, migration_id=migration_id).first()
+def target_create(*, lease: Lease, user_id: str) -> tuple[MigratedUser, Registration]:
+    """Make the user's empty database, out of service, unless this migration has made it. Returns both records.
+
+    Raises Conflict where they have one that is not ours, or is in service, and LeaseLost.
+    """
+    if not lease.is_held():
+        raise LeaseLost
+    ours = MigratedUser.objects.filter(pk=user_id, migration_id=lease.migration_id).first()
     found = registration_find(user_id=user_id)
     if ours is None and found is not None:
         raise Conflict(f"user {user_id!r} has a database already ({found.db_name}); nothing was changed")
-    now = timezone.now()
     if ours is None:
-        MigratedUser.objects.create(
-            user_id=user_id, migration_id=migration_id, phase=Phase.COPYING, updated_at=now
+        ours = MigratedUser.objects.create(
+            user_id=user_id,
+            migration_id=lease.migration_id,
+            phase=Phase.COPYING,
+            copier=lease.fence,
+            updated_at=timezone.now(),
         )
     elif ours.phase == Phase.ACTIVE:
         raise Conflict(f"user {user_id!r} is in service here already; nothing was changed")
@@ -59,13 +69,14 @@ def target_create(*, migration_id: int, user_id: str) -> None:
         raise Conflict(
             f"user {user_id!r} came into service here before they were copied; nothing was changed"
         )
+    return ours, found
 
 
 def user_copy(
     *,
     source: Source,
     tables: dict[str, list[str]],
-    migration_id: int,
+    lease: Lease,
     user_id: str,
     vectors: Vectors | None,
     digest: str = "",
@@ -77,66 +88,76 @@ def user_copy(
     `digest` is that of the old rows, made before this; "" where it is not known. `overwrite`: what was written to the
     target since it was verified is given up.
 
-    Raises Conflict where the target is in service, not ours, or, unless `overwrite`, was written to since.
+    Raises Conflict where the target is in service, not ours, or, unless `overwrite`, was written to since, and
+    LeaseLost where another process has taken over.
     """
     started = time.monotonic()
-    target_create(migration_id=migration_id, user_id=user_id)
-    row = MigratedUser.objects.filter(pk=user_id)
     result = Copied(user_id)
-    if digest and row.filter(phase__in=(Phase.COPIED, Phase.VERIFIED), source_digest=digest).exists():
+    known, found = target_create(lease=lease, user_id=user_id)
+    if digest and known.phase in (Phase.COPIED, Phase.VERIFIED) and known.source_digest == digest:
         result.is_unchanged = True
         return result
-    found = registration_find(user_id=user_id)
-    assert found is not None
-    before, known, sealed = row.values_list("seq", "content_digest", "sealed")[0]
+    is_current = found.schema_version == schema.schema_version()
+    run = Run(source, tables, lease, vectors, result, tick)
     with user_database(registration_route(found)) as alias:
-        if (known or sealed) and found.schema_version == schema.schema_version():
+        is_written = is_damaged = False
+        if is_current and (known.content_digest or known.sealed):
             here = target_digest()
-            is_written = known and here.content != known
-            if is_written and not overwrite:
-                raise Conflict(_WRITTEN.format(user_id))
-            if is_written or (sealed and here.tables != sealed):  # what is damaged is made anew
-                _emptied()
-                before = 0
-    row.update(
-        phase=Phase.COPYING,
-        attempts=F("attempts") + 1,
-        seq=before,
-        source_digest="",
-        target_digest="",
-        content_digest="",
-        sealed={},
-        last_error="",
-        updated_at=timezone.now(),
-    )
-    with user_database(registration_route(found)) as alias:
-        if found.schema_version != schema.schema_version():
+            is_written = bool(known.content_digest) and here.content != known.content_digest
+            is_damaged = bool(known.sealed) and here.tables != known.sealed
+        if is_written and not overwrite:
+            raise Conflict(_WRITTEN.format(user_id))
+        _note(
+            lease,
+            user_id,
+            phase=Phase.COPYING,
+            copier=lease.fence,
+            attempts=F("attempts") + 1,
+            source_digest="",
+            target_digest="",
+            last_error="",
+        )
+        if not is_current:
             schema.apply_migrations(alias)
-        seq = _copy(Run(source, tables, user_id, vectors, result, tick), before)
+            UserDatabase.objects.filter(pk=user_id).update(schema_version=schema.schema_version())
+        fence_raise(lease.fence)
+        before = known.seq
+        if is_written or is_damaged:  # what is damaged is made anew
+            run.write(_emptied)
+            before = 0
+        if known.content_digest or known.sealed:  # once it is empty: a run that is killed must find out again
+            _note(lease, user_id, content_digest="", sealed={}, seq=before)
+        seq = _copy(run, before)
         sealed = target_digest().tables
-    UserDatabase.objects.filter(pk=user_id).update(
-        schema_version=schema.schema_version(),
-        embedding_model="",
-        embedding_dim=vectors.dim if vectors else 0,
-    )
-    row.update(
-        phase=Phase.COPIED,
-        rows=result.read,
-        seq=seq,
-        source_digest=digest,
-        sealed=sealed,
-        updated_at=timezone.now(),
-    )
+    with transaction.atomic():
+        _note(
+            lease,
+            user_id,
+            phase=Phase.COPIED,
+            rows=result.read,
+            seq=seq,
+            source_digest=digest,
+            sealed=sealed,
+        )
+        UserDatabase.objects.filter(pk=user_id).update(
+            embedding_model="", embedding_dim=vectors.dim if vectors else 0
+        )
     result.seconds = time.monotonic() - started
     return result
 
 
+def _note(lease: Lease, user_id: str, **values: Any) -> None:
+    """Write down in the ledger how far the user is. Raises LeaseLost, and writes nothing, where that is another's."""
+    own = lease.users().filter(pk=user_id, copier__lte=lease.fence)
+    if not own.update(updated_at=timezone.now(), **values):
+        raise LeaseLost
+
+
 def _emptied() -> None:
     """Remove everything from the open database, whoever wrote it."""
-    with user_atomic():
-        for model in (m for m in apps.get_models() if issubclass(m, UserModel) and m is not Clock):
-            rows: Any = model._default_manager.all()
-            (rows.exclude(pk=MAIN_BRANCH) if model is Branch else rows).delete()
+    for model in (m for m in apps.get_models() if issubclass(m, UserModel) and m is not Clock):
+        rows: Any = model._default_manager.all()
+        (rows.exclude(pk=MAIN_BRANCH) if model is Branch else rows).delete()
 
 
 def _copy(run: Run, seq_before: int) -> int:
@@ -149,5 +170,5 @@ def _copy(run: Run, seq_before: int) -> int:
     branches_copy(run, branches)
     links_copy(run)
     surroundings_copy(run)
-    leftovers_drop()
+    run.write(leftovers_drop)
     return history_write(run, branches)

@@ -15,7 +15,6 @@ from apps.legacy.source import Row, branch_table, parts, user_rows
 from apps.memories.commits import SHARED
 from apps.memories.models import MAIN_BRANCH, OPEN, Memory, Revision
 from apps.tenancy import sql
-from apps.tenancy.scope import user_atomic
 from apps.versioning.models import Branch
 from memoria.entities import LinkSource, entities
 
@@ -47,14 +46,17 @@ def branches_copy(run: Run, live: list[Row]) -> None:
     wanted += [mapping.branch(row, first + n, fork_seq=None) for n, row in enumerate(gone)]
     there = {row.pk: row for row in Branch.objects.exclude(pk=MAIN_BRANCH)}
     if {row.pk: _values(row) for row in wanted} != {pk: _values(row) for pk, row in there.items()}:
-        with user_atomic():
-            Revision.objects.all().delete()
-            Branch.objects.filter(pk__in=there).delete()
-            sql.insert(wanted)
+        run.write(partial(_write_branches, wanted))
     mains = len(live) + 1
     for number, row in enumerate(live):
         fork = _Fork(MAIN_BRANCH + 1 + number, number + 1, mains + 1 + number, mapping.made_at(row))
         _overlay(run, str(row["table_name"]), fork)
+
+
+def _write_branches(wanted: list[Branch]) -> None:
+    Revision.objects.all().delete()
+    Branch.objects.exclude(pk=MAIN_BRANCH).delete()
+    sql.insert(wanted)
 
 
 @dataclass
@@ -102,32 +104,30 @@ def _overlay(run: Run, table: str, fork: _Fork) -> None:
     for batch in user_rows(run.source, run.tables, table, run.user_id):
         made = made_of(run.counted(batch))
         seen.update(memory.memory_id for memory, _ in made)
-        run.retried(partial(_write_own, run, fork, made))
+        run.write(partial(_write_own, run, fork, made))
     inherited = Memory.objects.filter(born__lte=fork.fork_seq)
     for part in parts(i for i in keys(inherited, "memory_id") if i not in seen):
         seen.update(part)
-        run.retried(partial(_write_absent, run, fork, part))
+        run.write(partial(_write_absent, run, fork, part))
     written = Revision.objects.filter(branch_id=fork.branch_id)
     for part in parts(i for i in keys(written, "memory_id") if i not in seen):
-        written.filter(memory_id__in=part).delete()
+        run.write(written.filter(memory_id__in=part).delete)
 
 
 def _write_own(run: Run, fork: _Fork, made: Made) -> None:
-    with user_atomic():
-        vectors_attach(run, made)
-        memories = [memory for memory, _ in made]
-        own = fork.own(memories)
-        fresh = _replaced(run, fork, [memory.memory_id for memory in memories], own)
-        insert(run, fresh)
-        new = {row.memory_id for row in fresh}
-        kept = {row.memory_id: entities(row.content) for row in own if row.memory_id not in new}
-        memories_link(found=kept, source=LinkSource.RULES, now=run.now)  # main's change may have cut them
+    vectors_attach(run, made)
+    memories = [memory for memory, _ in made]
+    own = fork.own(memories)
+    fresh = _replaced(run, fork, [memory.memory_id for memory in memories], own)
+    insert(run, fresh)
+    new = {row.memory_id for row in fresh}
+    kept = {row.memory_id: entities(row.content) for row in own if row.memory_id not in new}
+    memories_link(found=kept, source=LinkSource.RULES, now=run.now)  # main's change may have cut them
 
 
 def _write_absent(run: Run, fork: _Fork, memory_ids: list[str]) -> None:
-    with user_atomic():
-        rows = [fork.absent(row) for row in Memory.objects.filter(memory_id__in=memory_ids)]
-        sql.insert(_replaced(run, fork, memory_ids, rows))
+    rows = [fork.absent(row) for row in Memory.objects.filter(memory_id__in=memory_ids)]
+    sql.insert(_replaced(run, fork, memory_ids, rows))
 
 
 def _replaced(run: Run, fork: _Fork, memory_ids: list[str], wanted: list[Revision]) -> list[Revision]:

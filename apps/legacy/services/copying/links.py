@@ -1,12 +1,13 @@
 """Links that callers or a model made; those of the rules are found in the texts."""
 
+from functools import partial
+
 from apps.graph.models import Entity, MemoryEntityLink
 from apps.graph.services import memories_link
 from apps.legacy import mapping
 from apps.legacy.services.copying.run import Run
 from apps.legacy.source import parts
 from apps.memories.models import Memory
-from apps.tenancy.scope import user_atomic
 from memoria.entities import Found, LinkSource, entities
 
 _Told = dict[LinkSource, dict[str, list[Found]]]
@@ -26,10 +27,13 @@ def links_copy(run: Run) -> None:
             if name := mapping.text(row["entity_name"]):
                 found = mapping.entity(name, None, row.get("entity_type"))
                 told[LinkSource.MANUAL].setdefault(row["memory_id"], []).append(found)
-    with user_atomic():
-        for source, found_by_id in told.items():
-            memories_link(found=found_by_id, source=source, now=run.now)
-        _drop_others(run, told)
+    run.write(partial(_write, run, told))
+
+
+def _write(run: Run, told: _Told) -> None:
+    for source, found_by_id in told.items():
+        memories_link(found=found_by_id, source=source, now=run.now)
+    _drop_others(run, told)
 
 
 def _drop_others(run: Run, told: _Told) -> None:

@@ -15,7 +15,6 @@ from apps.legacy.services.copying.run import Run, keys
 from apps.legacy.source import Row, parts
 from apps.memories.models import Embedding, Memory, MemoryColumns
 from apps.tenancy import sql
-from apps.tenancy.scope import user_atomic
 from memoria.entities import LinkSource, entities
 from memoria.search_text import search_text
 
@@ -35,14 +34,12 @@ def memories_copy(run: Run, branches: list[Row]) -> None:
         for memory, _ in made:
             memory.born = born(memory.created_at, forks)
         seen.update(memory.memory_id for memory, _ in made)
-        run.retried(partial(_write, run, made, is_new=is_new))
+        run.write(partial(_write, run, made, is_new=is_new))
     if is_new:
         return
     gone = [i for i in keys(Memory.objects.all(), "memory_id") if i not in seen]
     for part in parts(gone):
-        with user_atomic():
-            Memory.objects.filter(memory_id__in=part).delete()
-            MemoryEntityLink.objects.filter(memory_id__in=part).delete()
+        run.write(partial(_remove, part))
     run.result.removed += len(gone)
 
 
@@ -51,22 +48,25 @@ def made_of(batch: list[Row]) -> Made:
 
 
 def _write(run: Run, made: Made, *, is_new: bool) -> None:
-    with user_atomic():
-        vectors_attach(run, made)
-        rows = [memory for memory, _ in made]
-        if not is_new:
-            there = {
-                row[0]: row[1:]
-                for row in Memory.objects.filter(memory_id__in=[r.memory_id for r in rows]).values_list(
-                    "memory_id", *COMPARED
-                )
-            }
-            rows = [r for r in rows if there.get(r.memory_id) != tuple(getattr(r, c) for c in COMPARED)]
-            changed = [r.memory_id for r in rows if r.memory_id in there]
-            Memory.objects.filter(memory_id__in=changed).delete()
-            MemoryEntityLink.objects.filter(memory_id__in=changed).delete()
-        insert(run, rows)
-        run.result.written += len(rows)
+    vectors_attach(run, made)
+    rows = [memory for memory, _ in made]
+    if not is_new:
+        there = {
+            row[0]: row[1:]
+            for row in Memory.objects.filter(memory_id__in=[r.memory_id for r in rows]).values_list(
+                "memory_id", *COMPARED
+            )
+        }
+        rows = [r for r in rows if there.get(r.memory_id) != tuple(getattr(r, c) for c in COMPARED)]
+        _remove([r.memory_id for r in rows if r.memory_id in there])
+    insert(run, rows)
+    run.result.written += len(rows)
+
+
+def _remove(memory_ids: list[str]) -> None:
+    if memory_ids:
+        Memory.objects.filter(memory_id__in=memory_ids).delete()
+        MemoryEntityLink.objects.filter(memory_id__in=memory_ids).delete()
 
 
 def insert(run: Run, rows: Sequence[MemoryColumns]) -> None:

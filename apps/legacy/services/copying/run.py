@@ -9,7 +9,9 @@ from django.db import OperationalError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from apps.legacy.services.ledger import Lease, fence_hold
 from apps.legacy.source import Row, Source, user_rows
+from apps.tenancy.scope import user_atomic
 
 ATTEMPTS = 4
 
@@ -44,13 +46,13 @@ class Run:
         self,
         source: Source,
         tables: dict[str, list[str]],
-        user_id: str,
+        lease: Lease,
         vectors: Vectors | None,
         result: Copied,
         tick: Callable[[int], None],
     ) -> None:
-        self.source, self.tables, self.user_id = source, tables, user_id
-        self.vectors, self.result, self._tick = vectors, result, tick
+        self.source, self.tables, self.user_id = source, tables, result.user_id
+        self.vectors, self.result, self._lease, self._tick = vectors, result, lease, tick
         self.now = timezone.now()
 
     def rows(self, table: str) -> Iterator[list[Row]]:
@@ -64,11 +66,16 @@ class Run:
         self._tick(len(batch))
         return batch
 
-    def retried(self, write: Callable[[], None]) -> None:
-        """A deadlock or a lost connection costs a batch, not the user."""
+    def write(self, batch: Callable[[], None]) -> None:
+        """Run what writes one batch, in a transaction; a deadlock or a lost connection costs a batch, not the user.
+
+        Raises LeaseLost, and writes nothing, where another process copies this user by now.
+        """
         for attempt in range(ATTEMPTS):
             try:
-                return write()
+                with user_atomic():
+                    fence_hold(self._lease.fence)
+                    return batch()
             except OperationalError:
                 if attempt == ATTEMPTS - 1:
                     raise

@@ -13,7 +13,6 @@ from apps.legacy.services.copying.run import Run, keys
 from apps.legacy.source import Row, log_count, log_rows, parts, stats_rows
 from apps.memories.models import EditLog, Memory, MemoryStats
 from apps.tenancy import sql
-from apps.tenancy.scope import user_atomic
 from apps.versioning.models import Snapshot, UserState
 
 
@@ -41,23 +40,23 @@ def _replace(run: Run, model: type[Model], rows: Iterator[Any]) -> None:
     manager: Any = model._default_manager
     for part in parts(rows):
         seen.update(getattr(row, key) for row in part)
-        run.retried(partial(_write, model, part))
+        run.write(partial(_write, model, part))
     for part in parts(pk for pk in keys(manager.all(), "pk") if pk not in seen):
-        manager.filter(pk__in=part).delete()
+        run.write(manager.filter(pk__in=part).delete)
 
 
 def _write(model: type[Model], rows: list[Any]) -> None:
     names = [f.attname for f in model._meta.concrete_fields]
     manager: Any = model._default_manager
-    with user_atomic():
-        there = {row.pk: row for row in manager.filter(pk__in=[row.pk for row in rows])}
-        fresh = [
-            row
-            for row in {row.pk: row for row in rows}.values()
-            if row.pk not in there or any(getattr(row, n) != getattr(there[row.pk], n) for n in names)
-        ]
-        manager.filter(pk__in=[row.pk for row in fresh]).delete()
-        sql.insert(fresh)
+    there = {row.pk: row for row in manager.filter(pk__in=[row.pk for row in rows])}
+    fresh = [
+        row
+        for row in {row.pk: row for row in rows}.values()
+        if row.pk not in there or any(getattr(row, n) != getattr(there[row.pk], n) for n in names)
+    ]
+    if changed := [row.pk for row in fresh if row.pk in there]:
+        manager.filter(pk__in=changed).delete()
+    sql.insert(fresh)
 
 
 def _log(run: Run) -> Iterator[Row]:
@@ -76,6 +75,9 @@ def _snapshots(run: Run) -> None:
     if live:
         names = ", ".join(str(row["name"]) for row in live)
         run.result.warnings.append(f"snapshots that cannot be read outside the old server: {names}")
-    with user_atomic():
-        Snapshot.objects.all().delete()
-        sql.insert([mapping.snapshot(row, run.user_id) for row in rows])
+    run.write(partial(_write_snapshots, [mapping.snapshot(row, run.user_id) for row in rows]))
+
+
+def _write_snapshots(rows: list[Snapshot]) -> None:
+    Snapshot.objects.all().delete()
+    sql.insert(rows)

@@ -4,7 +4,6 @@ from apps.graph.models import MemoryEntityLink
 from apps.legacy.source import parts
 from apps.memories.models import Revision
 from apps.tenancy import sql
-from apps.tenancy.scope import user_atomic
 from memoria.entities import LinkSource
 
 _NOT_MAINS = (
@@ -19,15 +18,12 @@ _UNUSED_VECTORS = (
 
 
 def leftovers_drop() -> None:
-    """Remove what nothing refers to from the open database."""
-    with user_atomic():
-        sql.execute(_UNUSED_VECTORS)
-        of_branches = set(Revision.objects.values_list("memory_id", flat=True))
-        loose = [
-            pk for pk, memory_id in sql.query(_NOT_MAINS, [LinkSource.RULES]) if memory_id not in of_branches
-        ]
-        for part in parts(loose):
-            MemoryEntityLink.objects.filter(pk__in=part).delete()
-        sql.execute(
-            "DELETE FROM mem_entities WHERE id NOT IN (SELECT entity_id FROM mem_memory_entity_links)"
-        )
+    """Remove what nothing refers to from the open database. Inside a transaction."""
+    sql.execute(_UNUSED_VECTORS)
+    of_branches = set(Revision.objects.values_list("memory_id", flat=True))
+    loose = [
+        pk for pk, memory_id in sql.query(_NOT_MAINS, [LinkSource.RULES]) if memory_id not in of_branches
+    ]
+    for part in parts(loose):
+        MemoryEntityLink.objects.filter(pk__in=part).delete()
+    sql.execute("DELETE FROM mem_entities WHERE id NOT IN (SELECT entity_id FROM mem_memory_entity_links)")
