@@ -188,6 +188,8 @@ class Part:
         self._own = Work.objects.filter(pk=row.pk, worker=worker, attempt=row.attempt, outcome__isnull=True)
         self._rows = 0
         self._is_lost = False
+        self._renewed: tuple[Any, float] = (None, 0.0)
+        """When the command's lease runs out, and when we saw that change last: clocks differ between machines."""
 
     def count(self, rows: int) -> None:
         """Called for every batch. Raises LeaseLost where the part is another's by now, or the command has gone."""
@@ -210,18 +212,20 @@ class Part:
             stop.set()
             beat.join()
 
+    def say_alive(self) -> bool:
+        """Whether the part is still ours, and its command at work; says so in the row."""
+        held = Migration.objects.filter(pk=self.lease.migration_id, lease_number=self.lease.number)
+        until = held.values_list("lease_until", flat=True).first()
+        if until != self._renewed[0]:
+            self._renewed = (until, time.monotonic())
+        if until is None or time.monotonic() - self._renewed[1] > 1.5 * LEASE.total_seconds():
+            return False
+        return bool(self._own.update(beat_at=timezone.now(), rows=self._rows))
+
     def _beat(self, stop: threading.Event) -> None:
-        renewed: tuple[Any, float] = (None, time.monotonic())
         while not stop.wait(BEAT_SECONDS):
             try:
-                held = Migration.objects.filter(pk=self.lease.migration_id, lease_number=self.lease.number)
-                until = held.values_list("lease_until", flat=True).first()
-                if until != renewed[0]:
-                    renewed = (until, time.monotonic())
-                is_commanded = (
-                    until is not None and time.monotonic() - renewed[1] < 1.5 * LEASE.total_seconds()
-                )
-                if not (is_commanded and self._own.update(beat_at=timezone.now(), rows=self._rows)):
+                if not self.say_alive():
                     self._is_lost = True
                     break
             except DatabaseError:  # the next beat tries again

@@ -10,7 +10,6 @@ import threading
 import time
 import uuid
 from collections import Counter
-from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -20,7 +19,7 @@ from apps.legacy.made import Writer, memory_row, raw_key
 from tests import engine
 from tests.apps.legacy.deployment import Deployment, contents, plain
 from tests.running import ROOT
-from tests.servers import MariaDB, start_redis
+from tests.servers import MariaDB
 
 SAME = "memory_id, content, memory_type, session_id, subject_id, author_id, is_active, superseded_by"
 TIMES = "observed_at, created_at, updated_at"
@@ -436,40 +435,6 @@ def test_lost_connections_cost_a_batch(deployment: Deployment, mariadb: MariaDB)
     assert cut[0] > 0
     deployment.migrate("copy")
     deployment.migrate("verify")
-
-
-def test_workers_can_do_it(deployment: Deployment, tmp_path: Path) -> None:
-    redis = start_redis()
-    environment = {**deployment.environment, "MEMORIA_REDIS_URL": redis.url}
-    worker = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "celery",
-            "-A",
-            "config.celery",
-            "worker",
-            "--pool",
-            "threads",
-            "--concurrency",
-            "2",
-        ],
-        cwd=ROOT,
-        env={**environment, "MEMORIA_LEGACY_URL": deployment.old},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deployment.environment = environment
-    try:
-        deployment.migrate("copy", "--via", "celery")
-        deployment.migrate("verify", "--via", "celery")
-        deployment.migrate("cutover", "--yes", "--quiet-seconds", "0", "--via", "celery")
-        assert "Active     11" in deployment.migrate("status")
-        assert deployment.control("SELECT COUNT(*) FROM mem_migration_work") == [(0,)]
-    finally:
-        worker.terminate()
-        worker.wait(30)
-        redis.stop()
 
 
 def test_an_unchanged_user_is_not_read_again(deployment: Deployment) -> None:
