@@ -151,16 +151,18 @@ class _Hands:
 
     def _replace(self, row: Work) -> None:
         same = self._parts.filter(pk=row.pk, attempt=row.attempt, worker=row.worker, outcome__isnull=True)
-        gone = (
-            f"worker {row.worker} was at user {row.user_id!r} and gave no sign of life for {DEAD_SECONDS:g} s"
-        )
         if row.attempt + 1 < ATTEMPTS:
-            self._say(f"{gone}: the user is given to another")
+            self._say(
+                f"worker {row.worker} was at user {row.user_id!r} and gave no sign of life:"
+                " the user is given to another"
+            )
             if same.update(attempt=row.attempt + 1, worker="", beat_at=None, rows=0):
                 self._send(self._parts.filter(pk=row.pk))
         else:
             self._fail(
-                same, f"{gone}, as {ATTEMPTS - 1} before it: see the workers' logs, and repeat the command"
+                same,
+                f"worker {row.worker} was at user {row.user_id!r} and gave no sign of life, as others before it:"
+                " see the workers' logs, and repeat the command",
             )
 
     def _give_up(self) -> None:

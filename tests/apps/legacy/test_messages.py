@@ -10,9 +10,9 @@ from tests.running import ROOT
 
 # Where messages are said: they are appended to one of these, handed to one of those, or raised.
 LISTS = {"gaps", "warnings", "mismatches", "failed", "wrong", "used"}
-CALLS = {"_refuse", "_stop", "_count", "Invalid", "Conflict", "Fault", "_say", "_fail"}
+CALLS = {"_refuse", "_stop", "_count", "Invalid", "Conflict", "Fault", "_say", "_fail", "failure"}
 # Names and functions that hold one.
-NAMES = {"_WRITTEN", "_DIED", "_TAKEN_OVER", "_NO_WORKER", "gone", "found", "reason"}
+NAMES = {"_WRITTEN", "_DIED", "_TAKEN_OVER", "_NO_WORKER", "found", "reason"}
 FUNCTIONS = {"refusal", "_keys", "_moments", "counted_otherwise"}
 # Messages of programmers' faults, or of commands that are not the migration's.
 BESIDE = {"made.py", "make_legacy.py", "mapping.py"}

@@ -83,7 +83,7 @@ def test_users_of_a_worker_that_died_go_to_another(deployment: Deployment, redis
         assert hands[0].wait(120) == -9
         hands.append(worker(deployment))
         said = ended(command)
-        assert "was at user 'Ada' and gave no sign of life for 3 s: the user is given to another" in said
+        assert "was at user 'Ada' and gave no sign of life: the user is given to another" in said
         assert "copied 11 users" in said
         assert "Traceback" not in said
         assert "verified 11 users" in ended(migrate(deployment, "verify"))
