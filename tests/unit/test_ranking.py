@@ -40,7 +40,7 @@ def corpus(*memories):
             vector(fields.get("cosine", NEAR), fields.get("side", 0))[None].astype(np.float16)
         )
         columns.entities.append(())
-    return Corpus.of(Segment(columns, 8))
+    return Corpus.of(Segment.of(columns, 8))
 
 
 def ranked(*memories, top_k=5, query=QUERY, weights=DEFAULT, **options):
