@@ -3,6 +3,7 @@
 A worker beside the server, or another process of it, does the same; every due time is claimed once.
 """
 
+import logging
 import threading
 
 import structlog
@@ -21,6 +22,9 @@ KNOCK_SECONDS = 10.0
 def tend(app: Celery) -> None:
     """Start the thread. Tasks that tasks send are done at once, one after the other: nobody else would."""
     app.conf.task_always_eager = True
+    # A line per sweep and user would bury the server's own; errors are still told.
+    logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
+    logging.getLogger("kombu.connection").setLevel(logging.ERROR)
     app.loader.import_default_modules()
     threading.Thread(target=_run, args=(app,), name="tend", daemon=True).start()
 
