@@ -6,7 +6,7 @@ from typing import Any
 
 from memoria.errors import Invalid
 from memoria.naming import is_encodable
-from memoria.redaction import Policy, clean, clean_json
+from memoria.redaction import Policy, clean, clean_json, refuse_secrets
 from memoria.types import (
     CONTENT_BYTES,
     INITIAL_CONFIDENCE,
@@ -81,7 +81,13 @@ def draft(
 
 
 def cleaned(draft: Draft, policy: Policy | None = None) -> tuple[Draft, tuple[str, ...]]:
-    """The draft as the policy on secrets and personal data lets it be kept, and what was masked. Raises Blocked."""
+    """The draft as the policy on secrets and personal data lets it be kept, and what was masked. Raises Blocked.
+
+    Session and subject are names: a secret in one is refused, personal data stays, or two subjects would become one.
+    """
+    for name in (draft.session_id, draft.subject_id):
+        if name is not None:
+            refuse_secrets(name, policy)
     text = clean(draft.content, policy)
     metadata, masked = clean_json(draft.extra_metadata, policy)
     labels = tuple(dict.fromkeys((*text.masked, *masked)))

@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, Value, When
 
@@ -14,6 +15,7 @@ from apps.tenancy.admission import admit
 from apps.tenancy.services.provision import user_provision
 from memoria import naming
 from memoria.errors import Invalid, NotFound
+from memoria.redaction import refuse_secrets, scrub
 
 TOOL_NAME_LENGTH = 128
 
@@ -29,7 +31,8 @@ class CreatedKey:
 def key_create(*, user_id: str, name: str, expires_at: datetime | None, now: datetime) -> CreatedKey:
     """Make a key for a user, whose database is built now if it does not exist.
 
-    Raises Invalid for an unacceptable id or name, Forbidden or Gone for a suspended or deleted user.
+    Raises Invalid for an unacceptable id or name, Blocked for a secret in the name, Forbidden or Gone for a
+    suspended or deleted user.
     """
     naming.checked_user_id(user_id)
     if not name.strip():
@@ -38,6 +41,7 @@ def key_create(*, user_id: str, name: str, expires_at: datetime | None, now: dat
         raise Invalid("name exceeds maximum length of 100 characters")
     if not naming.is_encodable(name):
         raise Invalid("name must be valid text")
+    refuse_secrets(name, settings.MEMORIA_REDACTION)
     admit(user_provision(user_id=user_id))
     return _insert(user_id=user_id, name=name, expires_at=expires_at, now=now)
 
@@ -93,6 +97,8 @@ def key_touch(*, key_id: str, now: datetime) -> None:
 
 def _write_tools(used: dict[tuple[str, str], datetime]) -> None:
     for (user_id, tool_name), moment in sorted(used.items()):
+        if scrub(tool_name, settings.MEMORIA_REDACTION) != tool_name:
+            continue  # whoever sent a key in this header did not mean it to be listed
         ToolUsage.objects.update_or_create(
             user_id=user_id, tool_name=tool_name, defaults={"last_used_at": moment}
         )

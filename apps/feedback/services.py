@@ -4,6 +4,8 @@ import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from django.conf import settings
+
 from apps.feedback.models import Feedback, RetrievalParams
 from apps.feedback.selectors import params_get, signal_counts
 from apps.memories.selectors import row_find
@@ -13,13 +15,14 @@ from apps.tenancy.scope import user_atomic
 from memoria.drafts import checked_text
 from memoria.errors import NotFound
 from memoria.feedback import Params, checked_signal, tuned
+from memoria.redaction import clean
 
 
 def feedback_give(*, memory_id: str, signal: str, context: str | None, now: datetime) -> str:
-    """Keep a signal about a memory of main, active or not. Returns its id. Raises Invalid and NotFound."""
+    """Keep a signal about a memory of main, active or not. Returns its id. Raises Invalid, Blocked and NotFound."""
     checked = checked_signal(signal)
     if context is not None:
-        checked_text(context, "context")
+        context = clean(checked_text(context, "context"), settings.MEMORIA_REDACTION).text
     if row_find(view=MAIN, memory_id=memory_id) is None:
         raise NotFound(f"Memory not found: Memory {memory_id} not found or not owned by user")
     row = Feedback(

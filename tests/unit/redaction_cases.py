@@ -558,7 +558,6 @@ ORDINARY = [
     "eyJ is how such tokens begin",
     "xoxb-your-slack-token goes there",
     "use sk_test_xxxxxxxxxxxxxxxxxxxxxxxx as a placeholder",
-    "example key: AKIAIOSFODNN7EXAMPLE",
     "base64 of the icon: iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk",
     "@ada reviews, @ben merges",
     "an e-mail to her is due tomorrow",

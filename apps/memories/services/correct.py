@@ -3,12 +3,15 @@
 from dataclasses import replace
 from datetime import datetime
 
+from django.conf import settings
+
 from apps.memories.selectors import row_find
 from apps.memories.services.prepare import Clean, all_clean
 from apps.memories.services.write import Written, clean_write, correctable
 from apps.memories.view import View
 from memoria.drafts import draft
 from memoria.ports import Embedder
+from memoria.redaction import clean
 from memoria.types import TrustTier
 
 
@@ -29,9 +32,10 @@ def memory_correct(
     Raises Invalid, Blocked and NotFound; of two corrections at once the second finds nothing to correct.
     """
     old = correctable(row_find(view=view, memory_id=memory_id))
-    (clean,) = all_clean([draft(content=new_content, now=now, trust_tier=TrustTier.CURATED)])
+    why = clean(reason, settings.MEMORIA_REDACTION)
+    (new,) = all_clean([draft(content=new_content, now=now, trust_tier=TrustTier.CURATED)])
     in_its_place = replace(
-        clean.draft,
+        new.draft,
         memory_type=old.memory_type,
         session_id=old.session_id,
         subject_id=old.subject_id,
@@ -40,11 +44,11 @@ def memory_correct(
         source_event_ids=[f"correct:{memory_id}"],
     )
     (written,) = clean_write(
-        items=[Clean(in_its_place, clean.masked)],
+        items=[Clean(in_its_place, tuple(dict.fromkeys((*new.masked, *why.masked))))],
         view=view,
         actor_id=actor_id,
         operation="correct",
-        reason=reason,
+        reason=why.text,
         now=now,
         embedder=embedder,
         corrects=memory_id,

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from django.conf import settings
+
 from apps.graph.selectors import linked_memory_ids
 from apps.graph.services import Linked, memories_link
 from apps.memories.commits import commit
@@ -15,6 +17,7 @@ from apps.tenancy.scope import user_atomic
 from memoria.drafts import checked_text
 from memoria.entities import NAME_LENGTH, Found, LinkSource, entities
 from memoria.errors import Invalid
+from memoria.redaction import clean, refuse_secrets
 
 TYPE_LENGTH = 20
 LISTED = 50
@@ -44,7 +47,7 @@ def link_unlinked(*, now: datetime) -> tuple[int, Linked]:
 def link_as_told(*, told: Mapping[str, Sequence[tuple[str, str]]], actor_id: str, now: datetime) -> Linked:
     """Link memories of main to entities given as (name, type). Unknown memories and blank names are passed over.
 
-    Raises Invalid. It is a commit, though no memory changes: retrieval takes links in by the change feed.
+    Raises Invalid and Blocked. It is a commit, though no memory changes: retrieval takes links in by the change feed.
     """
     known = set(Memory.objects.filter(memory_id__in=list(told)).values_list("memory_id", flat=True))
     found = {
@@ -72,4 +75,6 @@ def _entity(name: str, kind: str) -> Found:
         raise Invalid(f"Validation error: entity type must have 1 to {TYPE_LENGTH} characters")
     checked_text(name, "entity name")
     checked_text(kind, "entity type")
+    refuse_secrets(kind, settings.MEMORIA_REDACTION)
+    name = clean(name, settings.MEMORIA_REDACTION).text
     return Found(name.lower(), name, kind)

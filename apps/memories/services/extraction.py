@@ -19,6 +19,7 @@ from memoria.entities import CONCEPT, NAME_LENGTH, Found, LinkSource
 from memoria.errors import Invalid, Unavailable
 from memoria.naming import is_encodable
 from memoria.ports import Embedder
+from memoria.redaction import scrub
 from memoria.types import MemoryType, TrustTier
 
 LINES, CHARACTERS_EACH, CHARACTERS = 20, 500, 6_000
@@ -78,7 +79,9 @@ def conversation_extract(
     a session or subject that no memory could have, before the model is asked.
     """
     session_id, subject_id = checked_session(session_id), checked_subject(subject_id)
-    spoken = [f"{line.role}: {line.content.strip()[:CHARACTERS_EACH]}" for line in said_lines(lines)][-LINES:]
+    policy = settings.MEMORIA_REDACTION  # what may not be kept is not for the model's eyes either
+    said = [(line.role, scrub(line.content.strip(), policy)) for line in said_lines(lines)[-LINES:]]
+    spoken = [f"{role}: {content[:CHARACTERS_EACH]}" for role, content in said]
     if not spoken:
         return []
     noted = model.answer_list(system=MEMORIES_PROMPT, user="\n".join(spoken)[-CHARACTERS:], shape=_Noted)
@@ -183,7 +186,8 @@ def entities_extract(
 
 
 def _is_name(name: str) -> bool:
-    return 0 < len(name.strip()) <= NAME_LENGTH and "\0" not in name and is_encodable(name)
+    is_text = 0 < len(name.strip()) <= NAME_LENGTH and "\0" not in name and is_encodable(name)
+    return is_text and scrub(name, settings.MEMORIA_REDACTION) == name
 
 
 def _found(thing: _Thing) -> Found:

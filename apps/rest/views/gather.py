@@ -44,6 +44,7 @@ class ObservedMemory(msgspec.Struct):
     memory_id: str
     content: str
     memory_type: str
+    masked: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class LeftOut(msgspec.Struct):
@@ -108,12 +109,18 @@ class ObserveView(UserView):
         body = read_body(request, ObserveBody)
         _few([*body.messages])
         items, warning = self._observed(body)
-        remembered = {item.memory.memory_id: item.memory for item in items if item.memory is not None}
+        remembered = {item.memory.memory_id: item for item in items if item.memory is not None}
         return Response(
             ObserveAnswer(
                 [
-                    ObservedMemory(each.memory_id, each.content, each.memory_type)
-                    for each in remembered.values()
+                    ObservedMemory(
+                        memory_id,
+                        each.memory.content,
+                        each.memory.memory_type,
+                        list(each.masked) or msgspec.UNSET,
+                    )
+                    for memory_id, each in remembered.items()
+                    if each.memory is not None
                 ],
                 warning,
                 [LeftOut(item.place, item.reason) for item in items if item.reason is not None] or None,

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +18,7 @@ from apps.versioning.selectors import SnapshotRecord
 from apps.versioning.services.rollback import rollback
 from apps.versioning.services.snapshots import snapshot_create, snapshots_delete
 from memoria.errors import Conflict, Invalid, Malformed, NotFound
+from memoria.redaction import refuse_secrets
 from memoria.times import rfc3339
 
 # How much of a memory's text each level of detail shows.
@@ -139,6 +141,7 @@ class SnapshotsView(UserView):
     )
     def post(self, request: Request) -> Response:
         body = read_body(request, CreateBody)
+        refuse_secrets(body.description or "", settings.MEMORIA_REDACTION)  # not kept, but answered
         try:
             made = snapshot_create(name=body.name, now=timezone.now())
         except Conflict as refusal:

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
+
 from apps.memories.audit import Entry, audit
 from apps.memories.commits import clock_locked, commit
 from apps.memories.models import MAIN_BRANCH
@@ -15,6 +17,7 @@ from apps.versioning.models import Branch, Status, UserState
 from apps.versioning.selectors import branch_view, commit_at, snapshot_get
 from memoria import snapshots as rules
 from memoria.errors import Conflict, Invalid
+from memoria.redaction import refuse_secrets
 
 # How far back a time may lie from which a branch is made; snapshots reach further.
 FROM_TIME = timedelta(minutes=30)
@@ -38,7 +41,7 @@ def branch_create(
         raise Conflict("from_timestamp cannot be in the future")
     if from_time is not None and from_time < now - FROM_TIME:
         raise Conflict("from_timestamp must be within the last 30 minutes")
-    rules.checked_branch_name(name)
+    refuse_secrets(rules.checked_branch_name(name), settings.MEMORIA_REDACTION)
     with user_atomic():
         fork_seq, _ = clock_locked()  # one creator at a time, or the limit would leak
         taken = _live_names()

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
 from apps.memories.audit import Entry, audit
 from apps.memories.commits import Change, commit
 from apps.memories.filters import Filters
@@ -12,6 +14,7 @@ from apps.memories.view import View
 from apps.versioning.services.snapshots import restore_point_create
 from memoria.drafts import checked_type
 from memoria.errors import Invalid, NotFound
+from memoria.redaction import clean, scrub
 
 TOPIC_BYTES = 3
 IDS_PER_QUERY = 500
@@ -77,17 +80,20 @@ def memories_purge(
 ) -> Purged:
     """Deactivate what matches. With `must_exist`, an id that is not an active memory stops everything (NotFound).
 
-    Nothing is written, and no restore point made, where nothing matches.
+    Nothing is written, and no restore point made, where nothing matches. Raises Blocked for a secret in the reason.
     """
+    reason = clean(reason, settings.MEMORIA_REDACTION).text
+    # What slipped in earlier is forgotten by naming it, and must not come to stay by that.
+    selection = scrub(wanted.selection, settings.MEMORIA_REDACTION)
     if dry_run or not (found := _matching(wanted, view, must_exist)):
         return Purged(sorted(row.memory_id for row in _matching(wanted, view, must_exist)), None)
     with commit(view=view, operation="purge", actor_id=actor_id, now=now) as opened:
         found = _matching(wanted, view, must_exist)
         point = restore_point_create(operation="purge", now=now, behind=1)
         opened.change(Change(row, {"is_active": False, "updated_at": now}) for row in found)
-        payload = {"selected_by": wanted.selection} if wanted.selection else None
+        payload = {"selected_by": selection} if selection else None
         audit(
-            (Entry("purge", row.memory_id, payload, reason or wanted.selection) for row in found),
+            (Entry("purge", row.memory_id, payload, reason or selection) for row in found),
             actor_id=actor_id,
             now=now,
             seq=opened.seq,

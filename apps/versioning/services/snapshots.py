@@ -3,6 +3,7 @@
 import os
 from datetime import datetime
 
+from django.conf import settings
 from django.db import IntegrityError
 
 from apps.memories.commits import clock_locked
@@ -12,10 +13,12 @@ from apps.versioning.models import Kind, Snapshot, Status
 from apps.versioning.selectors import SnapshotRecord
 from memoria import snapshots as rules
 from memoria.errors import Conflict, Invalid
+from memoria.redaction import refuse_secrets
 
 
 def snapshot_create(*, name: str, now: datetime) -> SnapshotRecord:
-    """Name the present state of all branches. Raises Conflict with the text clients know when full or taken."""
+    """Name the present state of all branches. Raises Blocked, and Conflict with the text clients know."""
+    refuse_secrets(name, settings.MEMORIA_REDACTION)
     display = rules.display_name(name)
     if len(display) > rules.NAME_LENGTH:
         raise Invalid(f"Validation error: snapshot name exceeds {rules.NAME_LENGTH} characters")
