@@ -42,7 +42,7 @@ STAGES: dict[str, dict[str, float]] = {
     "time windows": {"time": 0},
     "latest and first": {"order": 0},
     "older of two alike": {"outdated": 0},
-    "honest empty answer": {"nothing": 0, "floor": 0},
+    "honest empty answer": {"nothing": 0, "least": 0, "floor": 0},
     "cut below a share of the best": {"gap": 0, "gap_fact": 0, "gap_unnamed": 0, "gap_linked": 0},
     "diversity": {"alike": 2},
     "a closer look at the best": {"reading": 0},
@@ -65,10 +65,14 @@ class Bench:
         return httpx.Client(transport=self._transport, base_url="http://bench", headers=master)
 
     def weigh(self, **off: float) -> None:
+        from apps.feedback import selectors
         from apps.rest.views import retrieve
+        from memoria.feedback import DEFAULT_PARAMS
         from memoria.ranking import DEFAULT
 
         retrieve.DEFAULT = replace(DEFAULT, **off)  # type: ignore[arg-type]
+        # The weight of trust is the user's.
+        selectors.DEFAULT_PARAMS = replace(DEFAULT_PARAMS, confidence_weight=off.get("trust", DEFAULT.trust))
 
 
 def beam_figures(bench: Bench, path: str, chats: int, console: Console) -> Callable[[], dict[str, float]]:

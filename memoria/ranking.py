@@ -19,6 +19,7 @@ from memoria.corpus import Corpus, Floats, Mask, largest
 from memoria.linking import links
 from memoria.reading import Asked
 from memoria.signals import Names
+from memoria.tokens import SINGLE
 
 Scores = NDArray[np.float64]
 # From and before, in seconds since 1970; None: open.
@@ -55,10 +56,16 @@ class Weights:
     # Of two facts that say nearly the same the older loses this, if the newer is trusted as much.
     outdated: float = 0.05
     outdated_alike: float = 0.6
-    # No answer when the best evidence is below `nothing`, unless somebody has so much of the query's words; nobody
-    # answers below `floor`.
-    nothing: float = 0.25
+    # No answer when nobody's closeness, names and `covering` of the query's words come to `nothing`, unless somebody
+    # has so much of the words; where meaning cannot be compared, all evidence counts. Nobody answers below `floor`.
+    nothing: float = 0.275
+    covering: float = 0.1
     worded: float = 0.6
+    # The nearest of few unrelated memories is less near than that of many: the bar is lower by this for each e-th
+    # part of MANY that there are.
+    few: float = 0.025
+    # And never an answer from less evidence than this, whatever the bar.
+    least: float = 0.25
     floor: float = 0.08
     # Below this share of the best a memory is no answer: messages, facts, facts without the query's names, linked.
     gap: float = 0.30
@@ -74,6 +81,8 @@ class Weights:
 DEFAULT = Weights()
 # Memories whose single passages are compared; all where there are fewer than twice as many.
 CLOSE_LOOK = 200
+# Memories from which on the bar for an answer is as high as it gets.
+MANY = 300
 # The share of an event's words, by rarity, that a memory needs to tell of it.
 EVENT_WORDS = 0.6
 # From this top_k on facts are cut as mildly as messages; up to half of it strictly.
@@ -154,7 +163,7 @@ def rank(
     channels = _channels(corpus, question, allowed, weights, lap)
     evidence: Scores = sum(channels.values(), np.zeros(len(corpus)))
     candidates = int(np.count_nonzero(evidence[allowed] > 0))
-    if not _is_answerable(corpus, question, evidence, allowed, weights):
+    if not _is_answerable(corpus, question, channels, evidence, allowed, weights):
         return Ranked([], {"below the floor": candidates} if candidates else {})
     linked = links(corpus, evidence, question.terms, allowed, weights.link)
     lap("links")
@@ -220,13 +229,27 @@ def observed_when(corpus: Corpus, terms: Sequence[str], allowed: Mask) -> float 
 
 
 def _is_answerable(
-    corpus: Corpus, question: Question, evidence: Scores, allowed: Mask, weights: Weights
+    corpus: Corpus,
+    question: Question,
+    channels: Mapping[str, Scores],
+    evidence: Scores,
+    allowed: Mask,
+    weights: Weights,
 ) -> bool:
-    """Whether anything is near enough to the query to be an answer at all."""
-    if float(evidence[allowed].max()) >= weights.nothing:
-        return True
-    covered = corpus.coverage(Counter(question.terms))[allowed]
-    return float(covered.max(initial=0.0)) >= weights.worded
+    """Whether anything is near enough to the query to be an answer at all.
+
+    Words say so by the share of all that the query holds, unlike in ranking, where one common word may be all that
+    anybody has. Single characters, of which Chinese texts share some always, do not count where there are pairs.
+    """
+    terms = [term for term in question.terms if not term.startswith(SINGLE)] or question.terms
+    covered = np.where(allowed, corpus.coverage(Counter(terms)), 0.0)
+    near = evidence
+    if question.vector is not None and weights.dense:
+        said = channels["dense"] + channels["entity"] + weights.covering * covered
+        near = np.where(corpus.has_vector, said, evidence)
+    bar = weights.nothing - weights.few * max(0.0, np.log(MANY / np.count_nonzero(allowed)))
+    is_near = near[allowed].max() >= bar and evidence[allowed].max() >= weights.least
+    return bool(is_near or covered.max() >= weights.worded)
 
 
 def _channels(

@@ -36,6 +36,10 @@ _CJK_FUNCTION = re.compile(
 )
 
 
+# How the encoded form of a single character begins.
+SINGLE = "s"
+
+
 def tokens(text: str) -> list[str]:
     """The tokens of a text, in order, repetitions included."""
     if text.isascii():  # nothing to fold
@@ -101,7 +105,7 @@ def encoded(token: str) -> str:
     h anything else."""
     if token.isascii() and token.isalnum() and 2 <= len(token) <= 60:
         return f"w{token}"
-    return f"{'s' if len(token) == 1 else 'h'}{hashlib.blake2b(token.encode(), digest_size=8).hexdigest()}"
+    return f"{SINGLE if len(token) == 1 else 'h'}{hashlib.blake2b(token.encode(), digest_size=8).hexdigest()}"
 
 
 def search_terms(query: str) -> list[str]:
