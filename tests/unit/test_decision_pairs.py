@@ -352,7 +352,7 @@ PAIRS = [
     ("nc", "The user drinks coffee", "The user does not drink coffee after 5pm"),
     ("nc", "Nora works at Bosch", "Nora works at home"),
     ("u", "Nora works at Bosch", "Nora works at Siemens"),
-    ("n", "Nora works at Bosch", "Ines also works at Siemens"),
+    ("n", "Nora works at Bosch", "Nora also works at Siemens"),
     ("n", "The wedding is on June 7", "The wedding rehearsal is on June 6"),
     ("n", "The wedding is on June 7", "The wedding is at the town hall"),
     ("n", "The gate code is 4411", "The garage code is 2299"),
