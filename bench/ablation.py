@@ -42,7 +42,7 @@ STAGES: dict[str, dict[str, float]] = {
     "time windows": {"time": 0},
     "latest and first": {"order": 0},
     "older of two alike": {"outdated": 0},
-    "honest empty answer": {"nothing": 0, "least": 0, "floor": 0},
+    "honest empty answer": {"enough": 0, "floor": 0},
     "cut below a share of the best": {"gap": 0, "gap_fact": 0, "gap_unnamed": 0, "gap_linked": 0},
     "diversity": {"alike": 2},
     "a closer look at the best": {"reading": 0},

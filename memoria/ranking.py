@@ -6,6 +6,7 @@ link, a rare name it shares with a good one. Absolute sums rank as well as ranks
 nothing is relevant. docs/decisions/0009 has the measurements behind every constant.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,16 +57,13 @@ class Weights:
     # Of two facts that say nearly the same the older loses this, if the newer is trusted as much.
     outdated: float = 0.05
     outdated_alike: float = 0.6
-    # No answer when nobody's closeness, names and `covering` of the query's words come to `nothing`, unless somebody
-    # has so much of the words; where meaning cannot be compared, all evidence counts. Nobody answers below `floor`.
-    nothing: float = 0.275
-    covering: float = 0.1
+    # An answer has so much more evidence than the closeness of the nearest of so many unrelated memories would be by
+    # chance; never less than `nothing`, and `enough` always does, as does so much of the query's words. Nobody
+    # answers below `floor`.
+    beyond: float = 0.1
+    nothing: float = 0.22
+    enough: float = 0.4
     worded: float = 0.6
-    # The nearest of few unrelated memories is less near than that of many: the bar is lower by this for each e-th
-    # part of MANY that there are.
-    few: float = 0.025
-    # And never an answer from less evidence than this, whatever the bar.
-    least: float = 0.25
     floor: float = 0.08
     # Below this share of the best a memory is no answer: messages, facts, facts without the query's names, linked.
     gap: float = 0.30
@@ -81,8 +79,6 @@ class Weights:
 DEFAULT = Weights()
 # Memories whose single passages are compared; all where there are fewer than twice as many.
 CLOSE_LOOK = 200
-# Memories from which on the bar for an answer is as high as it gets.
-MANY = 300
 # The share of an event's words, by rarity, that a memory needs to tell of it.
 EVENT_WORDS = 0.6
 # From this top_k on facts are cut as mildly as messages; up to half of it strictly.
@@ -238,18 +234,15 @@ def _is_answerable(
 ) -> bool:
     """Whether anything is near enough to the query to be an answer at all.
 
-    Words say so by the share of all that the query holds, unlike in ranking, where one common word may be all that
-    anybody has. Single characters, of which Chinese texts share some always, do not count where there are pairs.
+    By chance the largest of n is about the square root of 2 ln n spreads out. Single characters do not count where
+    there is anything longer: any two Chinese texts share some.
     """
-    terms = [term for term in question.terms if not term.startswith(SINGLE)] or question.terms
-    covered = np.where(allowed, corpus.coverage(Counter(terms)), 0.0)
-    near = evidence
-    if question.vector is not None and weights.dense:
-        said = channels["dense"] + channels["entity"] + weights.covering * covered
-        near = np.where(corpus.has_vector, said, evidence)
-    bar = weights.nothing - weights.few * max(0.0, np.log(MANY / np.count_nonzero(allowed)))
-    is_near = near[allowed].max() >= bar and evidence[allowed].max() >= weights.least
-    return bool(is_near or covered.max() >= weights.worded)
+    words = Counter([term for term in question.terms if not term.startswith(SINGLE)] or question.terms)
+    compared = channels["dense"][allowed & corpus.has_vector]
+    chance = float(compared.std()) * math.sqrt(2 * math.log(len(compared))) if len(compared) else 0.0
+    bar = min(max(weights.nothing, weights.beyond + chance), weights.enough)
+    near = evidence - channels["lexical"] + weights.lexical * corpus.lexical(words)
+    return bool(near[allowed].max() >= bar or corpus.coverage(words)[allowed].max() >= weights.worded)
 
 
 def _channels(
