@@ -5,6 +5,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -396,16 +397,19 @@ def log_rows(source: Source, tables: dict[str, list[str]], user_id: str) -> Iter
     """
     if "mem_edit_log" not in tables:
         return
-    twice: dict[str, Row | None] = dict.fromkeys(_doubled(source, user_id))
-    for batch in user_rows(source, tables, "mem_edit_log", user_id):
-        for row in batch if twice else ():
-            if (entry := row["edit_id"]) in twice:
-                twice[entry] = min(
-                    filter(None, (twice[entry], row)), key=lambda each: str(each["created_at"])
-                )
-        yield [row for row in batch if row["edit_id"] not in twice] if twice else batch
-    if rest := [row for row in twice.values() if row is not None]:
-        yield rest
+    where, parameters = _owned(source, user_id)
+    entry, log = source.name("edit_id"), source.name("mem_edit_log")
+    doubled = f"SELECT {entry} FROM {log} WHERE {where} GROUP BY {entry} HAVING COUNT(*) > 1 LIMIT 1"
+    if not any(batch for batch in source.rows(doubled, parameters)):
+        yield from user_rows(source, tables, "mem_edit_log", user_id)
+        return
+    listed = _listed(source, tables, "mem_edit_log")
+    ordered = f"SELECT {listed} FROM {log} WHERE {where} ORDER BY {source.bytewise('edit_id')}"
+    rows = (row for batch in source.rows(ordered, parameters) for row in batch)
+    yield from parts(
+        min(twice, key=lambda row: str(row["created_at"]))
+        for _, twice in groupby(rows, key=lambda row: row["edit_id"])
+    )
 
 
 def log_count(source: Source, tables: dict[str, list[str]], user_id: str) -> int:
@@ -415,12 +419,6 @@ def log_count(source: Source, tables: dict[str, list[str]], user_id: str) -> int
     where, parameters = _owned(source, user_id)
     counted = f"SELECT COUNT(*) AS n FROM {source.name('mem_edit_log')} WHERE {where}"
     return sum(int(row["n"]) for batch in source.rows(counted, parameters) for row in batch)
-
-
-def _doubled(source: Source, user_id: str) -> list[str]:
-    where, parameters = _owned(source, user_id)
-    listed = f"SELECT edit_id FROM {source.name('mem_edit_log')} WHERE {where} GROUP BY edit_id HAVING COUNT(*) > 1"
-    return [row["edit_id"] for batch in source.rows(listed, parameters) for row in batch]
 
 
 def _owned(source: Source, user_id: str) -> tuple[str, list[Any]]:

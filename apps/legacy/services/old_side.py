@@ -8,14 +8,15 @@ import math
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
+from apps.legacy.scratch import Scratch
 from apps.legacy.source import Row, Source
 from memoria.digest import content_hash
 
@@ -52,13 +53,21 @@ class OldSide:
         self, source: Source, tables: dict[str, list[str]], user_id: str, vector_dim: int | None
     ) -> None:
         self.source, self.tables, self.user_id, self.vector_dim = source, tables, user_id, vector_dim
-        self.ids: set[str] = set()
+        self.scratch = Scratch()
+        self.ids = self.scratch.shelf()
         """Memories of main and of all branches."""
-        self.without_vector: set[str] = set()
+        self.without_vector = self.scratch.shelf()
         self.read: Counter[str] = Counter()
         self.live, self.gone = self._lines()
 
+    def close(self) -> None:
+        self.scratch.close()
+
     def _rows(self, table: str, *columns: str, order: str = "") -> Iterator[Row]:
+        for batch in self._batches(table, *columns, order=order):
+            yield from batch
+
+    def _batches(self, table: str, *columns: str, order: str = "") -> Iterator[list[Row]]:
         """The owner is compared here, not by the server, whose collations take other names for the same."""
         if table not in self.tables:
             return
@@ -69,10 +78,9 @@ class OldSide:
         if order:
             statement += f" ORDER BY {self.source.bytewise(order)}"
         for batch in self.source.rows(statement, [self.user_id]):
-            for row in batch:
-                if text(row["user_id"]) == self.user_id:
-                    self.read[table] += 1
-                    yield row
+            own = [row for row in batch if text(row["user_id"]) == self.user_id]
+            self.read[table] += len(own)
+            yield own
 
     def counted_otherwise(self) -> list[str]:
         """Tables of which the old database counts other numbers of rows than were read: it has changed meanwhile, or
@@ -102,37 +110,40 @@ class OldSide:
     # --- memories ---
 
     def memories(self, table: str) -> Iterator[list[Any]]:
-        for row in self._rows(table, *_MEMORY):
-            created = time(row["created_at"], required=True)
-            metadata = decoded(row.get("extra_metadata"))
-            if metadata is not None and not isinstance(metadata, dict):
-                metadata = {"legacy_text": metadata}
-            values: dict[str, Any] = {name: text(row.get(name)) for name in TEXTS}
-            values["content"] = values["content"] or ""
-            values["memory_type"] = values["memory_type"] or "semantic"
-            values["trust_tier"] = values["trust_tier"] or "T1"
-            for name, known, instead in _WORDS:
-                if values[name] not in known:
-                    metadata = {**(metadata or {}), f"legacy_{name}": values[name]}
-                    values[name] = instead
-            events, active = decoded(row.get("source_event_ids")), row.get("is_active")
-            confidence, vector = row.get("initial_confidence"), self._vector(row.get("embedding"))
-            memory_id = values["memory_id"] or ""
-            self.ids.add(memory_id)
-            if vector is None:
-                self.without_vector.add(memory_id)
-            yield [
-                *values.values(),
-                round(0.95 if confidence is None else float(confidence), 6),
-                1 if active is None else int(active),
-                events if isinstance(events, list) else [],
-                metadata or None,
-                time(row.get("observed_at")) or created,
-                created,
-                time(row.get("updated_at")),
-                content_hash(values["content"]),
-                vector,
-            ]
+        for batch in self._batches(table, *_MEMORY):
+            self.ids.add(text(row["memory_id"]) or "" for row in batch)
+            for row in batch:
+                yield self._memory(row)
+
+    def _memory(self, row: Row) -> list[Any]:
+        created = time(row["created_at"], required=True)
+        metadata = decoded(row.get("extra_metadata"))
+        if metadata is not None and not isinstance(metadata, dict):
+            metadata = {"legacy_text": metadata}
+        values: dict[str, Any] = {name: text(row.get(name)) for name in TEXTS}
+        values["content"] = values["content"] or ""
+        values["memory_type"] = values["memory_type"] or "semantic"
+        values["trust_tier"] = values["trust_tier"] or "T1"
+        for name, known, instead in _WORDS:
+            if values[name] not in known:
+                metadata = {**(metadata or {}), f"legacy_{name}": values[name]}
+                values[name] = instead
+        events, active = decoded(row.get("source_event_ids")), row.get("is_active")
+        confidence, vector = row.get("initial_confidence"), self._vector(row.get("embedding"))
+        if vector is None:
+            self.without_vector.add([values["memory_id"] or ""])
+        return [
+            *values.values(),
+            round(0.95 if confidence is None else float(confidence), 6),
+            1 if active is None else int(active),
+            events if isinstance(events, list) else [],
+            metadata or None,
+            time(row.get("observed_at")) or created,
+            created,
+            time(row.get("updated_at")),
+            content_hash(values["content"]),
+            vector,
+        ]
 
     def _vector(self, raw: Any) -> str | None:
         """The vector as it must be stored: normalised, then rounded to two bytes a number."""
@@ -236,48 +247,61 @@ class OldSide:
             return
         columns = ["memory_id", *COUNTS, "last_accessed_at", "last_feedback_at"]
         there = [name for name in columns if name in self.tables["mem_memories_stats"]]
-        listed, ids = ", ".join(map(self.source.name, there)), sorted(self.ids)
-        for start in range(0, len(ids), _IDS_PER_STATEMENT):
-            part = ids[start : start + _IDS_PER_STATEMENT]
+        listed, ids = ", ".join(map(self.source.name, there)), iter(self.ids)
+        while part := list(islice(ids, _IDS_PER_STATEMENT)):
             marks = ", ".join(["%s"] * len(part))
             statement = f"SELECT {listed} FROM mem_memories_stats WHERE memory_id IN ({marks})"
+            asked = frozenset(part)
             for batch in self.source.rows(statement, part):
                 for row in batch:
-                    if (memory_id := text(row["memory_id"])) in self.ids:
+                    if (memory_id := text(row["memory_id"])) in asked:
                         counts = [int(row.get(name) or 0) for name in COUNTS]
                         times = [time(row.get("last_accessed_at")), time(row.get("last_feedback_at"))]
                         yield [memory_id, *counts, *times, 0, None]
 
     def links(self) -> "Links":
         """What people or a model linked memories to."""
-        told = Links()
-        entities = {
-            row["entity_id"]: row
-            for row in self._rows("mem_entities", "entity_id", "name", "display_name", "entity_type")
-        }
-        for row in self._rows("mem_memory_entity_links", "memory_id", "entity_id", "source"):
-            if row["source"] in ("manual", "llm") and (thing := entities.get(row["entity_id"])) is not None:
-                told.add(row, thing["name"], thing.get("display_name"), thing.get("entity_type"))
-        for row in self._rows("mem_entity_links", "memory_id", "entity_name", "entity_type"):
-            if row["entity_name"]:
-                told.add(row | {"source": "manual"}, row["entity_name"], None, row.get("entity_type"))
+        told, entities = Links(self.scratch), self.scratch.shelf()
+        for batch in self._batches("mem_entities", "entity_id", "name", "display_name", "entity_type"):
+            entities.put(
+                (text(row["entity_id"]), (row["name"], row.get("display_name"), row.get("entity_type")))
+                for row in batch
+            )
+        for batch in self._batches("mem_memory_entity_links", "memory_id", "entity_id", "source"):
+            rows = [row for row in batch if row["source"] in ("manual", "llm")]
+            things = entities.found({text(row["entity_id"]) for row in rows})
+            told.add(
+                (row, *things[entity_id]) for row in rows if (entity_id := text(row["entity_id"])) in things
+            )
+        for batch in self._batches("mem_entity_links", "memory_id", "entity_name", "entity_type"):
+            told.add(
+                (row | {"source": "manual"}, row["entity_name"], None, row.get("entity_type"))
+                for row in batch
+                if row["entity_name"]
+            )
         return told
 
 
 class Links:
-    def __init__(self) -> None:
-        self.sources: dict[tuple[str, str], str] = {}
+    def __init__(self, scratch: Scratch) -> None:
+        self.sources = scratch.shelf()
         """By memory and the entity's name, in lower case: a person's word is stronger than a model's."""
-        self.shown: dict[str, set[tuple[str, str]]] = {}
-        """How the old database spells and types each."""
+        self.shown = scratch.shelf()
+        """Name, spelling and type of each, as the old database has them."""
 
-    def add(self, link: Row, name: Any, display: Any, kind: Any) -> None:
-        spelt = text(name) or ""
-        key = (text(link["memory_id"]) or "", spelt.lower())
-        if self.sources.get(key) != "manual":
-            self.sources[key] = text(link["source"]) or ""
-        shown = (text(display) or spelt)[:200], (text(kind) or "concept")[:20]
-        self.shown.setdefault(spelt.lower(), set()).add(shown)
+    def add(self, links: Iterable[tuple[Row, Any, Any, Any]]) -> None:
+        """Links, each with name, spelling and type of its entity."""
+        sources: dict[tuple[str, str], str] = {}
+        shown = set()
+        for link, name, display, kind in links:
+            spelt = text(name) or ""
+            key = (text(link["memory_id"]) or "", spelt.lower())
+            if sources.get(key) != "manual":
+                sources[key] = text(link["source"]) or ""
+            shown.add((spelt.lower(), (text(display) or spelt)[:200], (text(kind) or "concept")[:20]))
+        sources |= {key: source for key, source in self.sources.found(sources).items() if source == "manual"}
+        self.sources.put(sources.items())
+        self.shown.add(shown)
 
 
 def text(value: Any) -> str | None:

@@ -9,7 +9,9 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -30,6 +32,7 @@ from memoria.search_text import search_text
 MAIN = 1
 # One in so many memories, and at most so many of a user, have everything derived again.
 SAMPLED_ONE_IN, SAMPLED_AT_MOST = 16, 256
+CHECKED_AT_ONCE = 500
 
 
 class _New(NamedTuple):
@@ -132,14 +135,14 @@ def user_verify(
     with user_database(registration_route(found)):
         here = target_digest()
         is_used = is_serving and row is not None and here.content != row.content_digest
-        old = OldSide(source, tables, user_id, vectors.dim if vectors else None)
-        check = _Check(old, vectors, result, is_serving=is_serving, is_used=is_used)
-        check.contents()
+        with closing(OldSide(source, tables, user_id, vectors.dim if vectors else None)) as old:
+            check = _Check(old, vectors, result, is_serving=is_serving, is_used=is_used)
+            check.contents()
+            if not is_used:
+                check.derived()
+                check.seal(row.sealed if row is not None and not is_serving else {}, here.tables)
         if is_used:
             result.differs_by_use, result.mismatches = result.mismatches, []
-        else:
-            check.derived()
-            check.seal(row.sealed if row is not None and not is_serving else {}, here.tables)
         result.target_digest, result.content_digest = here.everything, here.content
         result.sealed = here.tables
     result.seconds = monotonic() - started
@@ -162,7 +165,7 @@ class _Check:
     ) -> None:
         self.old, self.vectors, self.result = old, vectors, result
         self.is_serving, self.is_used = is_serving, is_used
-        self._told = Links()
+        self._told = Links(old.scratch)
         self._wrong: Counter[tuple[str, str]] = Counter()
         self._sampled: dict[str, set[str]] = {}
         """What rules find in the texts of the memories that were chosen."""
@@ -359,36 +362,45 @@ class _Check:
                 self._expect("mem_revisions", "base", base == _base(row, main, line))
 
     def _links(self) -> None:
-        named: dict[int, tuple[str, str, str]] = {}
-        for pk, name, display, kind in _plain("mem_entities", "id name display_name entity_type", "id"):
-            named[pk] = (name, display, kind)
-        by_rules: set[int] = set()
-        linked: dict[int, str] = {}
         here: dict[str, set[str]] = {memory_id: set() for memory_id in self._sampled}
-        columns = "memory_id entity_id source weight"
-        for memory_id, entity, source, weight in _plain("mem_memory_entity_links", columns, "id"):
-            name = named.get(entity, ("", "", ""))[0]
-            self._expect("mem_memory_entity_links", "entity", entity in named)
-            self._expect("mem_memory_entity_links", "source", source in list(LinkSource))
-            self._expect("mem_memory_entity_links", "weight", weight == LINK_WEIGHTS.get(source))
-            is_known = memory_id in self.old.ids or (memory_id, name) in self._told.sources
-            self._expect("mem_memory_entity_links", "memory", is_known)
-            linked[entity] = memory_id
-            if source == LinkSource.RULES:
-                by_rules.add(entity)
-            if memory_id in here:
-                here[memory_id].add(name)
+        statement = (
+            "SELECT l.id, l.memory_id, l.source, l.weight, e.name FROM mem_memory_entity_links l"
+            " LEFT JOIN mem_entities e ON e.id = l.entity_id WHERE 1 = 1"
+        )
+        pages = _pages(statement, "l.id")
+        while page := list(islice(pages, CHECKED_AT_ONCE)):
+            known = self.old.ids.found({memory_id for memory_id, *_ in page})
+            told = self._told.sources.found({(memory_id, name or "") for memory_id, *_, name in page})
+            for memory_id, source, weight, name in page:
+                self._expect("mem_memory_entity_links", "entity", name is not None)
+                self._expect("mem_memory_entity_links", "source", source in list(LinkSource))
+                self._expect("mem_memory_entity_links", "weight", weight == LINK_WEIGHTS.get(source))
+                is_known = memory_id in known or (memory_id, name) in told
+                self._expect("mem_memory_entity_links", "memory", is_known)
+                if memory_id in here:
+                    here[memory_id].add(name or "")
         for memory_id, name in self._told.sources:
             if memory_id in self._sampled:
                 self._sampled[memory_id].add(name)
         for memory_id, names in self._sampled.items():
             self._expect("mem_memory_entity_links", "what rules find", here[memory_id] == names)
-        for pk, (name, display, kind) in named.items():
-            self._expect("mem_entities", "use", pk in linked)
-            if pk in linked and pk not in by_rules and (display, kind) not in self._told.shown.get(name, ()):
-                self._expect(
-                    "mem_entities", "spelling or type", (display, kind) in _found_in(linked[pk], name)
-                )
+        self._entities()
+
+    def _entities(self) -> None:
+        """Each is spelt and typed as one of those says that linked something to it."""
+        statement = (
+            "SELECT e.id, e.id, e.name, e.display_name, e.entity_type,"
+            " EXISTS (SELECT 1 FROM mem_memory_entity_links l WHERE l.entity_id = e.id),"
+            " EXISTS (SELECT 1 FROM mem_memory_entity_links l WHERE l.entity_id = e.id AND l.source = 'rules')"
+            " FROM mem_entities e WHERE 1 = 1"
+        )
+        pages = _pages(statement, "e.id")
+        while page := list(islice(pages, CHECKED_AT_ONCE)):
+            told = self._told.shown.found({(name, display, kind) for _, name, display, kind, *_ in page})
+            for pk, name, display, kind, is_linked, is_by_rules in page:
+                self._expect("mem_entities", "use", bool(is_linked))
+                if is_linked and not is_by_rules and (name, display, kind) not in told:
+                    self._expect("mem_entities", "spelling or type", _is_found(pk, name, (display, kind)))
 
     def _history(self) -> None:
         """Main's commits, one for each fork and one for the rest, then one for the rows of each branch."""
@@ -475,18 +487,20 @@ def _base(row: _New, main: _New, line: Line) -> int | None:
     return row.digest if main_changed and not branch_changed else main.digest
 
 
-def _found_in(memory_id: str, name: str) -> set[tuple[str, str]]:
-    """How the rules spell and type a thing in a memory's texts."""
-    texts = (
-        "SELECT content FROM mem_memories WHERE memory_id = %s"
-        " UNION ALL SELECT content FROM mem_revisions WHERE memory_id = %s"
+def _is_found(entity_id: int, name: str, shown: tuple[str, str]) -> bool:
+    """Whether the rules spell and type a thing so in the texts of a memory that is linked to it."""
+    texts = " UNION ALL ".join(
+        f"SELECT t.content FROM {table} t WHERE t.memory_id = %s"
+        for table in ("mem_memories", "mem_revisions")
     )
-    return {
-        (thing.display[:200], thing.kind)
+    linked = "SELECT id, memory_id FROM mem_memory_entity_links WHERE entity_id = %s"
+    return any(
+        (thing.display[:200], thing.kind) == shown
+        for (memory_id,) in _pages(linked, "id", [entity_id])
         for (content,) in sql.query(texts, [memory_id, memory_id])
         for thing in entities(content)
         if thing.name == name
-    }
+    )
 
 
 def _pages(

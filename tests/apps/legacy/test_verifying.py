@@ -20,6 +20,7 @@ from apps.legacy.made import START, Writer
 from apps.legacy.models import MigratedUser, Migration
 from apps.legacy.services.control_rows import control_rows_copy
 from apps.legacy.services.copying import Vectors, user_copy
+from apps.legacy.services.ledger import Lease
 from apps.legacy.services.verifying import Verified, user_verify
 from apps.legacy.services.verifying_control import control_rows_verify
 from apps.legacy.source import Source, open_source
@@ -60,7 +61,7 @@ class Copied:
         user_copy(
             source=self.source,
             tables=self.tables,
-            migration_id=self.migration.pk,
+            lease=Lease(self.migration.pk, self.migration.lease_number),
             user_id="ada",
             vectors=VECTORS,
         )

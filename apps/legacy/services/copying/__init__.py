@@ -127,7 +127,10 @@ def user_copy(
             before = 0
         if known.content_digest or known.sealed:  # once it is empty: a run that is killed must find out again
             _note(lease, user_id, content_digest="", sealed={}, seq=before)
-        seq = _copy(run, before)
+        try:
+            seq = _copy(run, before)
+        finally:
+            run.scratch.close()
         sealed = target_digest().tables
     with transaction.atomic():
         _note(
@@ -170,5 +173,5 @@ def _copy(run: Run, seq_before: int) -> int:
     branches_copy(run, branches)
     links_copy(run)
     surroundings_copy(run)
-    run.write(leftovers_drop)
+    leftovers_drop(run)
     return history_write(run, branches)

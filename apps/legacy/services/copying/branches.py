@@ -100,17 +100,17 @@ class _Fork:
 
 
 def _overlay(run: Run, table: str, fork: _Fork) -> None:
-    seen: set[str] = set()
+    seen = run.scratch.shelf()
     for batch in user_rows(run.source, run.tables, table, run.user_id):
         made = made_of(run.counted(batch))
-        seen.update(memory.memory_id for memory, _ in made)
+        seen.add(memory.memory_id for memory, _ in made)
         run.write(partial(_write_own, run, fork, made))
     inherited = Memory.objects.filter(born__lte=fork.fork_seq)
-    for part in parts(i for i in keys(inherited, "memory_id") if i not in seen):
-        seen.update(part)
+    for part in parts(seen.lacking(keys(inherited, "memory_id"))):
+        seen.add(part)
         run.write(partial(_write_absent, run, fork, part))
     written = Revision.objects.filter(branch_id=fork.branch_id)
-    for part in parts(i for i in keys(written, "memory_id") if i not in seen):
+    for part in parts(seen.lacking(keys(written, "memory_id"))):
         run.write(written.filter(memory_id__in=part).delete)
 
 

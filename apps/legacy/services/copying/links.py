@@ -1,55 +1,84 @@
 """Links that callers or a model made; those of the rules are found in the texts."""
 
+from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 from apps.graph.models import Entity, MemoryEntityLink
 from apps.graph.services import memories_link
 from apps.legacy import mapping
-from apps.legacy.services.copying.run import Run
+from apps.legacy.scratch import Shelf
+from apps.legacy.services.copying.run import Run, keyed
 from apps.legacy.source import parts
 from apps.memories.models import Memory
 from memoria.entities import Found, LinkSource, entities
 
-_Told = dict[LinkSource, dict[str, list[Found]]]
+TOLD = (LinkSource.LLM, LinkSource.MANUAL)
+
+
+class _Link(NamedTuple):
+    """What the old database says of one memory."""
+
+    source: LinkSource
+    memory_id: str
+    thing: Found
 
 
 def links_copy(run: Run) -> None:
     """Make the told links those of the old database."""
-    named = {row["entity_id"]: row for batch in run.rows("mem_entities") for row in batch}
-    told: _Told = {LinkSource.LLM: {}, LinkSource.MANUAL: {}}
+    had = MemoryEntityLink.objects.filter(source__in=TOLD).exists()
+    wanted = run.scratch.shelf()
+    for part in parts(_told(run)):
+        if had:
+            wanted.add((link.memory_id, link.thing.name) for link in part)
+        run.write(partial(_write, run, part))
+    if had:
+        _drop_others(run, wanted)
+
+
+def _told(run: Run) -> Iterator[_Link]:
+    named = run.scratch.shelf()
+    for batch in run.rows("mem_entities"):
+        named.put(
+            (row["entity_id"], (row["name"], row.get("display_name"), row.get("entity_type")))
+            for row in batch
+        )
     for batch in run.rows("mem_memory_entity_links"):
-        for row in batch:
-            if row["source"] in ("manual", "llm") and (thing := named.get(row["entity_id"])) is not None:
-                found = mapping.entity(thing["name"], thing.get("display_name"), thing.get("entity_type"))
-                told[LinkSource(row["source"])].setdefault(row["memory_id"], []).append(found)
+        told = [row for row in batch if row["source"] in TOLD]
+        things = named.found(row["entity_id"] for row in told)
+        for row in told:
+            if (thing := things.get(row["entity_id"])) is not None:
+                yield _Link(LinkSource(row["source"]), row["memory_id"], mapping.entity(*thing))
     for batch in run.rows("mem_entity_links"):
         for row in batch:
             if name := mapping.text(row["entity_name"]):
-                found = mapping.entity(name, None, row.get("entity_type"))
-                told[LinkSource.MANUAL].setdefault(row["memory_id"], []).append(found)
-    run.write(partial(_write, run, told))
+                thing = mapping.entity(name, None, row.get("entity_type"))
+                yield _Link(LinkSource.MANUAL, row["memory_id"], thing)
 
 
-def _write(run: Run, told: _Told) -> None:
-    for source, found_by_id in told.items():
-        memories_link(found=found_by_id, source=source, now=run.now)
-    _drop_others(run, told)
+def _write(run: Run, part: Iterable[_Link]) -> None:
+    for source in TOLD:
+        found: dict[str, list[Found]] = {}
+        for link in part:
+            if link.source == source:
+                found.setdefault(link.memory_id, []).append(link.thing)
+        memories_link(found=found, source=source, now=run.now)
 
 
-def _drop_others(run: Run, told: _Told) -> None:
+def _drop_others(run: Run, wanted: Shelf) -> None:
     """Remove what callers or a model linked once and the old database no longer has."""
-    wanted = {
-        (memory_id, thing.name)
-        for found_by_id in told.values()
-        for memory_id, every in found_by_id.items()
-        for thing in every
-    }
-    links = MemoryEntityLink.objects.filter(source__in=tuple(told))
-    named = Entity.objects.filter(pk__in=links.values("entity_id")).values_list("pk", "name")
-    names, rows = dict(named), links.values_list("pk", "memory_id", "entity_id")
-    gone = [(pk, memory_id) for pk, memory_id, entity in rows if (memory_id, names[entity]) not in wanted]
-    for part in parts(gone):
-        links.filter(pk__in=[pk for pk, _ in part]).delete()
-        texts = Memory.objects.filter(memory_id__in=[i for _, i in part]).values_list("memory_id", "content")
-        found = {memory_id: entities(content) for memory_id, content in texts}
-        memories_link(found=found, source=LinkSource.RULES, now=run.now)
+    links = MemoryEntityLink.objects.filter(source__in=TOLD)
+    for part in parts(keyed(links, "pk", "memory_id", "entity_id")):
+        names = dict(Entity.objects.filter(pk__in={row[2] for row in part}).values_list("pk", "name"))
+        pairs = {pk: (memory_id, names[entity]) for pk, memory_id, entity in part}
+        gone = set(wanted.lacking(pairs.values()))
+        if gone:
+            run.write(partial(_drop, run, {pk: pair[0] for pk, pair in pairs.items() if pair in gone}))
+
+
+def _drop(run: Run, gone: dict[int, str]) -> None:
+    """Remove these links, each with its memory; what the rules find in the texts comes back as theirs."""
+    MemoryEntityLink.objects.filter(pk__in=gone).delete()
+    texts = Memory.objects.filter(memory_id__in=set(gone.values())).values_list("memory_id", "content")
+    found = {memory_id: entities(content) for memory_id, content in texts}
+    memories_link(found=found, source=LinkSource.RULES, now=run.now)

@@ -26,21 +26,21 @@ Made = list[tuple[Memory, Any]]
 
 def memories_copy(run: Run, branches: list[Row]) -> None:
     """Make main hold what the old main does."""
-    seen: set[str] = set()
+    seen = run.scratch.shelf()
     is_new = not sql.query("SELECT 1 FROM mem_memories LIMIT 1")
     forks: list[datetime] = [mapping.made_at(branch) for branch in branches]
     for batch in run.rows("mem_memories"):
         made = made_of(batch)
         for memory, _ in made:
             memory.born = born(memory.created_at, forks)
-        seen.update(memory.memory_id for memory, _ in made)
+        if not is_new:
+            seen.add(memory.memory_id for memory, _ in made)
         run.write(partial(_write, run, made, is_new=is_new))
     if is_new:
         return
-    gone = [i for i in keys(Memory.objects.all(), "memory_id") if i not in seen]
-    for part in parts(gone):
+    for part in parts(seen.lacking(keys(Memory.objects.all(), "memory_id"))):
         run.write(partial(_remove, part))
-    run.result.removed += len(gone)
+        run.result.removed += len(part)
 
 
 def made_of(batch: list[Row]) -> Made:

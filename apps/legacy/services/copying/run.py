@@ -9,6 +9,7 @@ from django.db import OperationalError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from apps.legacy.scratch import Scratch
 from apps.legacy.services.ledger import Lease, fence_hold
 from apps.legacy.source import Row, Source, user_rows
 from apps.tenancy.scope import user_atomic
@@ -54,6 +55,7 @@ class Run:
         self.source, self.tables, self.user_id = source, tables, result.user_id
         self.vectors, self.result, self._lease, self._tick = vectors, result, lease, tick
         self.now = timezone.now()
+        self.scratch = Scratch()
 
     def rows(self, table: str) -> Iterator[list[Row]]:
         """The user's rows of an old table, a batch at a time."""
@@ -83,11 +85,16 @@ class Run:
         return None
 
 
-def keys(rows: QuerySet[Any], key: str, size: int = 10_000) -> Iterator[Any]:
-    """The keys of these rows in order, a page at a time: a user may have more rows than memory, and drivers hold a
-    whole result."""
-    rows = rows.order_by(key)
-    page = list(rows.values_list(key, flat=True)[:size])
+def keys(rows: QuerySet[Any], key: str) -> Iterator[Any]:
+    """The keys of these rows in order, a page at a time."""
+    return (found for (found,) in keyed(rows, key))
+
+
+def keyed(rows: QuerySet[Any], key: str, *columns: str, size: int = 5_000) -> Iterator[tuple[Any, ...]]:
+    """The keys of these rows in order with other columns, a page at a time: a user may have more rows than memory,
+    and drivers hold a whole result."""
+    rows = rows.order_by(key).values_list(key, *columns)
+    page = list(rows[:size])
     while page:
         yield from page
-        page = list(rows.filter(**{f"{key}__gt": page[-1]}).values_list(key, flat=True)[:size])
+        page = list(rows.filter(**{f"{key}__gt": page[-1][0]})[:size])

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from django.db.models import Model
 
 from apps.feedback.models import Feedback, RetrievalParams
 from apps.legacy import mapping
-from apps.legacy.services.copying.run import Run, keys
+from apps.legacy.services.copying.run import Run, keyed, keys
 from apps.legacy.source import Row, log_count, log_rows, parts, stats_rows
-from apps.memories.models import EditLog, Memory, MemoryStats
+from apps.memories.models import EditLog, Memory, MemoryStats, Revision
 from apps.tenancy import sql
 from apps.versioning.models import Snapshot, UserState
 
@@ -23,26 +22,34 @@ def surroundings_copy(run: Run) -> None:
     weights = (mapping.params(r) for b in run.rows("mem_user_retrieval_params") for r in b)
     _replace(run, RetrievalParams, weights)
     _replace(run, UserState, (mapping.state(r) for b in run.rows("mem_user_state") for r in b))
-    only_on_branches = sql.query(
-        "SELECT DISTINCT r.memory_id FROM mem_revisions r LEFT JOIN mem_memories m ON m.memory_id = r.memory_id"
-        " WHERE m.memory_id IS NULL"
-    )
-    ids = chain(keys(Memory.objects.all(), "memory_id"), (i for (i,) in only_on_branches))
-    stats = stats_rows(run.source, run.tables, ids)
+    stats = stats_rows(run.source, run.tables, _memory_ids(run))
     _replace(run, MemoryStats, (mapping.stats(r) for b in stats for r in run.counted(b)))
     _snapshots(run)
+
+
+def _memory_ids(run: Run) -> Iterator[str]:
+    """Those of main, then those that only branches have."""
+    yield from keys(Memory.objects.all(), "memory_id")
+    on_branches = run.scratch.shelf()
+    for part in parts(i for _, i in keyed(Revision.objects.all(), "pk", "memory_id")):
+        on_branches.add(part)
+    for part in parts(on_branches):
+        mains = set(Memory.objects.filter(memory_id__in=part).values_list("memory_id", flat=True))
+        yield from (memory_id for memory_id in part if memory_id not in mains)
 
 
 def _replace(run: Run, model: type[Model], rows: Iterator[Any]) -> None:
     """Make a table hold these rows: by key, only what differs is written."""
     key = model._meta.pk.attname  # type: ignore[union-attr]
-    seen: set[Any] = set()
     manager: Any = model._default_manager
+    seen = run.scratch.shelf() if manager.exists() else None
     for part in parts(rows):
-        seen.update(getattr(row, key) for row in part)
+        if seen is not None:
+            seen.add(getattr(row, key) for row in part)
         run.write(partial(_write, model, part))
-    for part in parts(pk for pk in keys(manager.all(), "pk") if pk not in seen):
-        run.write(manager.filter(pk__in=part).delete)
+    if seen is not None:
+        for part in parts(seen.lacking(keys(manager.all(), "pk"))):
+            run.write(manager.filter(pk__in=part).delete)
 
 
 def _write(model: type[Model], rows: list[Any]) -> None:
