@@ -393,23 +393,47 @@ def _listed(source: Source, tables: dict[str, list[str]], table: str) -> str:
 
 def log_rows(source: Source, tables: dict[str, list[str]], user_id: str) -> Iterator[list[Row]]:
     """One user's log entries. The table has no key, and the old server wrote entries again where it did not know
-    whether it had: of those the earliest is taken.
+    whether it had: of those the earliest is taken. Other entries of the same id, and those without any, get ids that
+    are made of what they say.
     """
     if "mem_edit_log" not in tables:
         return
     where, parameters = _owned(source, user_id)
     entry, log = source.name("edit_id"), source.name("mem_edit_log")
     doubled = f"SELECT {entry} FROM {log} WHERE {where} GROUP BY {entry} HAVING COUNT(*) > 1 LIMIT 1"
-    if not any(batch for batch in source.rows(doubled, parameters)):
-        yield from user_rows(source, tables, "mem_edit_log", user_id)
-        return
-    listed = _listed(source, tables, "mem_edit_log")
-    ordered = f"SELECT {listed} FROM {log} WHERE {where} ORDER BY {source.bytewise('edit_id')}"
-    rows = (row for batch in source.rows(ordered, parameters) for row in batch)
+    if any(batch for batch in source.rows(doubled, parameters)):
+        listed = _listed(source, tables, "mem_edit_log")
+        ordered = f"SELECT {listed} FROM {log} WHERE {where} ORDER BY {source.bytewise('edit_id')}"
+        batches = source.rows(ordered, parameters)
+    else:
+        batches = user_rows(source, tables, "mem_edit_log", user_id)
+    rows = (row for batch in batches for row in batch)
     yield from parts(
-        min(twice, key=lambda row: str(row["created_at"]))
-        for _, twice in groupby(rows, key=lambda row: row["edit_id"])
+        each
+        for edit_id, same in groupby(rows, key=lambda row: as_text(row["edit_id"]) or "")
+        for each in _entries(edit_id, same)
     )
+
+
+def _entries(edit_id: str, rows: Iterable[Row]) -> Iterator[Row]:
+    """The entries of one id; those without one are not held, for they may be many."""
+    if not edit_id:
+        yield from (row | {"edit_id": f"~{_said(row, 'created_at')}"} for row in rows)
+        return
+    said: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: str(row["created_at"])):
+        said.setdefault(_said(row), row)
+    for number, (digest, row) in enumerate(said.items()):
+        yield row if not number else row | {"edit_id": f"{edit_id[:31]}~{digest}"}
+
+
+_SAID = "memory_id operation payload reason snapshot_before created_by".split()
+
+
+def _said(row: Row, *more: str) -> str:
+    """32 hex digits for what a log entry says, of these columns too."""
+    said = [as_text(row[name]) or "" for name in (*_SAID, *more)]
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:32]
 
 
 def log_count(source: Source, tables: dict[str, list[str]], user_id: str) -> int:

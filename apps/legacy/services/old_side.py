@@ -3,13 +3,15 @@
 Copying and this share no more than the open connection, so that a mistake in either shows as a difference.
 """
 
+import hashlib
 import json
 import math
 import re
 import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
@@ -124,19 +126,27 @@ class OldSide:
         values["content"] = values["content"] or ""
         values["memory_type"] = values["memory_type"] or "semantic"
         values["trust_tier"] = values["trust_tier"] or "T1"
+        kept = {}
         for name, known, instead in _WORDS:
             if values[name] not in known:
-                metadata = {**(metadata or {}), f"legacy_{name}": values[name]}
+                kept[f"legacy_{name}"] = values[name]
                 values[name] = instead
-        events, active = decoded(row.get("source_event_ids")), row.get("is_active")
-        confidence, vector = row.get("initial_confidence"), self._vector(row.get("embedding"))
+        confidence = _decimal(row.get("initial_confidence"), 0.95)
+        if confidence is None:
+            kept["legacy_initial_confidence"], confidence = text(row["initial_confidence"]), 0.95
+        events = decoded(row.get("source_event_ids"))
+        if events and not isinstance(events, list):
+            kept["legacy_source_event_ids"], events = events, []
+        if kept:
+            metadata = (metadata or {}) | kept
+        vector = self._vector(row.get("embedding"))
         if vector is None:
             self.without_vector.add([values["memory_id"] or ""])
         return [
             *values.values(),
-            round(0.95 if confidence is None else float(confidence), 6),
-            1 if active is None else int(active),
-            events if isinstance(events, list) else [],
+            round(confidence, 6),
+            _truth(row.get("is_active")),
+            events or [],
             metadata or None,
             time(row.get("observed_at")) or created,
             created,
@@ -171,13 +181,13 @@ class OldSide:
         gone = []
         for row in self._rows("mem_branches", "id", "name", "table_name", "status", "created_at"):
             name = text(row.get("name")) or ""
-            if name in ("", "main"):
+            if name == "main":
                 continue
             line = Line(
                 name, time(row.get("created_at"), required=True) or "", text(row.get("table_name")) or ""
             )
             age = (line.created_at, str(text(row.get("id")) or ""))
-            if row.get("status", "active") != "active" or not self._is_readable(line.table):
+            if not name or row.get("status", "active") != "active" or not self._is_readable(line.table):
                 gone.append(line)
             elif name not in in_use or age > in_use[name][0]:
                 gone += [in_use[name][1]] if name in in_use else []
@@ -195,8 +205,7 @@ class OldSide:
         """The table has no key: of entries that were written twice the earliest counts."""
         columns = "edit_id memory_id operation payload reason snapshot_before created_at created_by".split()
         rows = self._rows("mem_edit_log", *columns, order="edit_id")
-        for edit_id, twice in groupby(rows, key=lambda row: text(row["edit_id"])):
-            row = min(twice, key=lambda each: (each.get("created_at") is None, str(each.get("created_at"))))
+        for edit_id, row in self._entries(rows):
             yield [
                 edit_id,
                 self.user_id,
@@ -210,15 +219,35 @@ class OldSide:
                 text(row.get("created_by")) or self.user_id,
             ]
 
+    @staticmethod
+    def _entries(rows: Iterator[Row]) -> Iterator[tuple[str, Row]]:
+        """Entries with their ids. What a second one of the same id says otherwise is an entry of its own."""
+        says = ("memory_id", "operation", "payload", "reason", "snapshot_before", "created_by")
+
+        def mark(row: Row, columns: Iterable[str]) -> str:
+            words = "\n".join(str(text(row.get(name)) or "") for name in columns)
+            return "~" + hashlib.sha256(words.encode()).hexdigest()[:32]
+
+        for edit_id, same in groupby(rows, key=lambda row: text(row["edit_id"])):
+            if edit_id is None:
+                once = {mark(row, (*says, "created_at")): row for row in same}
+                yield from once.items()
+                continue
+            first: dict[str, Row] = {}
+            for row in sorted(same, key=lambda each: str(each.get("created_at"))):
+                first.setdefault(mark(row, says), row)
+            for number, (marked, row) in enumerate(first.items()):
+                yield (edit_id[:31] + marked if number else edit_id), row
+
     def feedback(self) -> Iterator[list[Any]]:
         for row in self._rows("mem_retrieval_feedback", "id", "memory_id", "signal", "context", "created_at"):
-            told = [row["id"], row["memory_id"], row["signal"], row.get("context")]
+            told = [text(row["id"]), text(row["memory_id"]), text(row["signal"]) or "", row.get("context")]
             yield [*told, time(row.get("created_at"), required=True)]
 
     def params(self) -> Iterator[list[Any]]:
-        weights = "feedback_weight temporal_decay_hours confidence_weight".split()
+        weights = {"feedback_weight": 0.1, "temporal_decay_hours": 168.0, "confidence_weight": 0.1}
         for row in self._rows("mem_user_retrieval_params", *weights):
-            yield [1, *(float(row[name]) for name in weights), None]
+            yield [1, *(_decimal(row[name], usual) for name, usual in weights.items()), None]
 
     def state(self) -> Iterator[list[Any]]:
         for row in self._rows("mem_user_state", "active_branch", "updated_at"):
@@ -230,7 +259,7 @@ class OldSide:
 
     def snapshots(self) -> Iterator[list[Any]]:
         for row in self._rows("mem_snapshots", "name", "snapshot_name", "extra", "created_at"):
-            names = [text(row["name"]), text(row["snapshot_name"]), None]
+            names = [text(row["name"]) or "", text(row["snapshot_name"]) or "", None]
             extra = decoded(row.get("extra")) or {}
             made = time(row.get("created_at"), required=True)
             yield [self.user_id, *names, 0, "named", extra, "deleted", made]
@@ -255,7 +284,7 @@ class OldSide:
             for batch in self.source.rows(statement, part):
                 for row in batch:
                     if (memory_id := text(row["memory_id"])) in asked:
-                        counts = [int(row.get(name) or 0) for name in COUNTS]
+                        counts = [int(_decimal(row.get(name), 0) or 0) for name in COUNTS]
                         times = [time(row.get("last_accessed_at")), time(row.get("last_feedback_at"))]
                         yield [memory_id, *counts, *times, 0, None]
 
@@ -264,11 +293,11 @@ class OldSide:
         told, entities = Links(self.scratch), self.scratch.shelf()
         for batch in self._batches("mem_entities", "entity_id", "name", "display_name", "entity_type"):
             entities.put(
-                (text(row["entity_id"]), (row["name"], row.get("display_name"), row.get("entity_type")))
+                (text(row["entity_id"]), [text(row.get(c)) for c in ("name", "display_name", "entity_type")])
                 for row in batch
             )
         for batch in self._batches("mem_memory_entity_links", "memory_id", "entity_id", "source"):
-            rows = [row for row in batch if row["source"] in ("manual", "llm")]
+            rows = [row for row in batch if text(row["source"]) in ("manual", "llm")]
             things = entities.found({text(row["entity_id"]) for row in rows})
             told.add(
                 (row, *things[entity_id]) for row in rows if (entity_id := text(row["entity_id"])) in things
@@ -294,7 +323,7 @@ class Links:
         sources: dict[tuple[str, str], str] = {}
         shown = set()
         for link, name, display, kind in links:
-            spelt = text(name) or ""
+            spelt = text(name) or text(display) or ""
             key = (text(link["memory_id"]) or "", spelt.lower())
             if sources.get(key) != "manual":
                 sources[key] = text(link["source"]) or ""
@@ -306,14 +335,48 @@ class Links:
 
 def text(value: Any) -> str | None:
     """The old server wrote the empty text for NULL and the other way round."""
-    return (value.decode() if isinstance(value, bytes) else value) or None
+    if value is None or value in ("", b""):
+        return None
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def time(value: Any, required: bool = False) -> str | None:
-    if value in (None, "", b""):
+    """The zero date is none; a number counts seconds, milliseconds or microseconds, whichever is a time near ours."""
+    said = "" if isinstance(value, datetime) else (text(value) or "").strip()
+    if isinstance(value, datetime):
+        found = value
+    elif not said or said[:10] == "0000-00-00":
         return "2000-01-01T00:00:00+00:00" if required else None
-    found = value if isinstance(value, datetime) else datetime.fromisoformat((text(value) or "").strip())
+    elif (len(said) != 8 and re.fullmatch(r"[+-]?[0-9]+([.][0-9]+)?", said)) or isinstance(
+        value, int | float
+    ):
+        seconds = Fraction(said)
+        while seconds > 10**10:
+            seconds /= 1000
+        found = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=round(seconds * 1_000_000))
+    else:
+        found = datetime.fromisoformat(said)
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+
+
+def _decimal(value: Any, usual: float) -> float | None:
+    """A finite number; the usual one for nothing, and None for what is none."""
+    said = text(value)
+    try:
+        found = usual if said is None else float(said)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _truth(value: Any) -> int:
+    """Nothing is true, and so is every number but zero."""
+    if value in (b"\x00", b"\x01"):
+        return ord(value)
+    said = (text(value) or "1").strip().lower()
+    if said[0] in "tyfn" or said in ("on", "off"):
+        return int(said[0] in "ty" or said == "on")
+    return int(float(said) != 0)
 
 
 def decoded(value: Any) -> Any:
@@ -323,6 +386,20 @@ def decoded(value: Any) -> Any:
     if not raw.strip():
         return None
     try:
-        return json.loads(raw)
-    except ValueError:
+        found = json.loads(raw, parse_constant=_not_json)
+        msgspec.json.encode(found)
+    except (ValueError, RecursionError):
         return {"legacy_text": raw}
+    return {"legacy_text": raw} if _has_infinity(found) else found
+
+
+def _not_json(word: str) -> None:
+    raise ValueError(word)
+
+
+def _has_infinity(value: Any) -> bool:
+    """1e999 is read as infinity."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(map(_has_infinity, inside))

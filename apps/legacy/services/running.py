@@ -224,5 +224,6 @@ def _is_lost_connection(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    text = str(error) if isinstance(error, MemoriaError) else f"{type(error).__name__}: {error}"
-    return text[:300]
+    if isinstance(error, MemoriaError):
+        return str(error)[:6_000]  # names the rows that are in the way
+    return f"{type(error).__name__}: {error}"[:300]

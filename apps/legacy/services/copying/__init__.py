@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from apps.legacy.models import MigratedUser, Phase
-from apps.legacy.services.copying.branches import branches_copy, live_branches
+from apps.legacy.services.copying.branches import branches_copy, branches_read
 from apps.legacy.services.copying.history import history_write
 from apps.legacy.services.copying.links import links_copy
 from apps.legacy.services.copying.memories import memories_copy
@@ -168,10 +168,16 @@ def _copy(run: Run, seq_before: int) -> int:
     clock = Clock.objects.get(pk=1)
     if seq_before and clock.seq > seq_before:
         raise Conflict(_WRITTEN.format(run.user_id))
-    branches = live_branches(run)
+    branches, gone = branches_read(run)
     memories_copy(run, branches)
-    branches_copy(run, branches)
+    branches_copy(run, branches, gone)
     links_copy(run)
     surroundings_copy(run)
+    run.check()
+    if run.unfit_vectors:
+        run.result.warnings.append(
+            f"{run.unfit_vectors} vectors of another width, or of no numbers, are left out and made anew in the"
+            " background"
+        )
     leftovers_drop(run)
     return history_write(run, branches)

@@ -21,26 +21,37 @@ from memoria.entities import LinkSource, entities
 _COMPARED_ON_BRANCHES = (*COMPARED, "base", "absent")
 
 
-def live_branches(run: Run) -> list[Row]:
-    """The owner's live branches by age; the newest of namesakes keeps the name."""
-    rows = [row for batch in run.rows("mem_branches") for row in batch]
-    rows.sort(key=lambda row: (mapping.made_at(row), str(row["id"])))
+def branches_read(run: Run) -> tuple[list[Row], list[Row]]:
+    """The owner's live branches by age, and the others; the newest of namesakes keeps the name."""
+    rows = (row for batch in run.rows("mem_branches") for row in batch)
+    aged = list(run.mapped("mem_branches", "id", partial(_aged, run), rows))
+    aged.sort(key=lambda each: each[:2])
     live: dict[str, Row] = {}
-    for row in rows:
+    gone = []
+    for *_, row in aged:
         name = mapping.text(row["name"]) or ""
+        if name == "main":
+            continue
         if branch_table(run.tables, row) is None:
+            gone.append(row)
             continue
         if name in live:
             run.result.warnings.append(f"branch {name!r} is there twice; the newer one was taken")
-            del live[name]  # its place among the forks is that of its age
+            gone.append(live.pop(name))  # the other's place among the forks is that of its age
         live[name] = row
-    return list(live.values())
+    return list(live.values()), gone
 
 
-def branches_copy(run: Run, live: list[Row]) -> None:
+def _aged(run: Run, row: Row) -> tuple[datetime, str, Row]:
+    """A row behind its age. Raises Odd where nobody could check it out."""
+    mapping.fits(mapping.branch(row, 0, fork_seq=None))
+    if not mapping.text(row["name"]) and branch_table(run.tables, row) is not None:
+        raise mapping.Odd("name", row["name"], "is lacking")
+    return mapping.made_at(row), str(row["id"]), row
+
+
+def branches_copy(run: Run, live: list[Row], gone: list[Row]) -> None:
     """The branches and what each has otherwise than main; what an earlier run wrote of them stays."""
-    gone = [row for batch in run.rows("mem_branches") for row in batch if row not in live]
-    gone = [row for row in gone if mapping.text(row["name"]) not in (None, "main")]
     first = MAIN_BRANCH + 1 + len(live)
     wanted = [mapping.branch(row, MAIN_BRANCH + 1 + n, fork_seq=n + 1) for n, row in enumerate(live)]
     wanted += [mapping.branch(row, first + n, fork_seq=None) for n, row in enumerate(gone)]
@@ -102,7 +113,7 @@ class _Fork:
 def _overlay(run: Run, table: str, fork: _Fork) -> None:
     seen = run.scratch.shelf()
     for batch in user_rows(run.source, run.tables, table, run.user_id):
-        made = made_of(run.counted(batch))
+        made = made_of(run, table, run.counted(batch))
         seen.add(memory.memory_id for memory, _ in made)
         run.write(partial(_write_own, run, fork, made))
     inherited = Memory.objects.filter(born__lte=fork.fork_seq)

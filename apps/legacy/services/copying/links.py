@@ -8,12 +8,14 @@ from apps.graph.models import Entity, MemoryEntityLink
 from apps.graph.services import memories_link
 from apps.legacy import mapping
 from apps.legacy.scratch import Shelf
-from apps.legacy.services.copying.run import Run, keyed
-from apps.legacy.source import parts
+from apps.legacy.services.copying.run import NAMED, Run, keyed
+from apps.legacy.source import Row, parts
 from apps.memories.models import Memory
-from memoria.entities import Found, LinkSource, entities
+from memoria.entities import NAME_LENGTH, Found, LinkSource, entities
 
 TOLD = (LinkSource.LLM, LinkSource.MANUAL)
+_BY_RULES = ("regex", "rules", None)
+_ENTITY = ("name", "display_name", "entity_type")
 
 
 class _Link(NamedTuple):
@@ -37,23 +39,49 @@ def links_copy(run: Run) -> None:
 
 
 def _told(run: Run) -> Iterator[_Link]:
-    named = run.scratch.shelf()
+    named, cut, lost, strange = run.scratch.shelf(), set[str](), 0, 0
+    link = partial(_link, cut)
     for batch in run.rows("mem_entities"):
         named.put(
-            (row["entity_id"], (row["name"], row.get("display_name"), row.get("entity_type")))
-            for row in batch
+            (mapping.text(row["entity_id"]), [mapping.text(row.get(c)) for c in _ENTITY]) for row in batch
         )
     for batch in run.rows("mem_memory_entity_links"):
-        told = [row for row in batch if row["source"] in TOLD]
-        things = named.found(row["entity_id"] for row in told)
-        for row in told:
-            if (thing := things.get(row["entity_id"])) is not None:
-                yield _Link(LinkSource(row["source"]), row["memory_id"], mapping.entity(*thing))
+        told = [row for row in batch if mapping.text(row["source"]) in TOLD]
+        strange += sum(mapping.text(row["source"]) not in (*TOLD, *_BY_RULES) for row in batch)
+        things = named.found({mapping.text(row["entity_id"]) for row in told})
+        known = [row | {"thing": things.get(mapping.text(row["entity_id"]))} for row in told]
+        lost += sum(row["thing"] is None for row in known)
+        known = [row for row in known if row["thing"] is not None]
+        yield from run.mapped("mem_memory_entity_links", "memory_id", link, known)
     for batch in run.rows("mem_entity_links"):
-        for row in batch:
-            if name := mapping.text(row["entity_name"]):
-                thing = mapping.entity(name, None, row.get("entity_type"))
-                yield _Link(LinkSource.MANUAL, row["memory_id"], thing)
+        known = [row for row in batch if mapping.text(row["entity_name"])]
+        lost += len(batch) - len(known)
+        for row in known:
+            kind = mapping.text(row.get("entity_type"))
+            row |= {"thing": (mapping.text(row["entity_name"]), None, kind), "source": LinkSource.MANUAL}
+        yield from run.mapped("mem_entity_links", "id", link, known)
+    for count, what in (
+        (lost, "things that are not there, or have no name,"),
+        (strange, "things by nobody knows whom"),
+    ):
+        if count:
+            run.result.warnings.append(f"{count} links to {what} are left out")
+    if cut:
+        shown = ", ".join(map(repr, sorted(cut)[:NAMED]))
+        run.result.warnings.append(f"types of things are cut to {mapping.KIND_LENGTH} letters: {shown}")
+
+
+def _link(cut: set[str], row: Row) -> _Link:
+    """Raises Odd. A type that is too long goes to `cut`."""
+    name, shown, kind = row["thing"]
+    memory_id, source = mapping.required(row, "memory_id"), mapping.required(row, "source")
+    if (name := name or shown) is None:
+        raise mapping.Odd("name of the entity", None, "is lacking")
+    if len(name.lower()) > NAME_LENGTH:
+        raise mapping.Odd("name of the entity", name, f"is longer than {NAME_LENGTH} characters")
+    if kind and len(kind) > mapping.KIND_LENGTH and len(cut) < NAMED:
+        cut.add(kind)
+    return _Link(LinkSource(source), memory_id, mapping.entity(name, shown, kind))
 
 
 def _write(run: Run, part: Iterable[_Link]) -> None:

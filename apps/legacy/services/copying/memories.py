@@ -21,7 +21,7 @@ from memoria.search_text import search_text
 # What makes two memories the same row; digests stand for all text.
 COMPARED = ("digest", "born", "embedding_id", "observed_at", "created_at", "updated_at")
 Made = list[tuple[Memory, Any]]
-"""Memories with their old vectors."""
+"""Memories with their old vectors, of any width."""
 
 
 def memories_copy(run: Run, branches: list[Row]) -> None:
@@ -30,7 +30,7 @@ def memories_copy(run: Run, branches: list[Row]) -> None:
     is_new = not sql.query("SELECT 1 FROM mem_memories LIMIT 1")
     forks: list[datetime] = [mapping.made_at(branch) for branch in branches]
     for batch in run.rows("mem_memories"):
-        made = made_of(batch)
+        made = made_of(run, "mem_memories", batch)
         for memory, _ in made:
             memory.born = born(memory.created_at, forks)
         if not is_new:
@@ -43,8 +43,19 @@ def memories_copy(run: Run, branches: list[Row]) -> None:
         run.result.removed += len(part)
 
 
-def made_of(batch: list[Row]) -> Made:
-    return [(mapping.memory(row), row.get("embedding")) for row in batch]
+def made_of(run: Run, table: str, batch: list[Row]) -> Made:
+    """The memories of these rows of main's table or of a branch's."""
+    made = list(run.mapped(table, "memory_id", _made, batch))
+    if run.vectors is not None:
+        told = sum(row.get("embedding") not in (None, "", b"") for row in batch)
+        run.unfit_vectors += told - sum(unit is not None and len(unit) == run.vectors.dim for _, unit in made)
+    return made
+
+
+def _made(row: Row) -> tuple[Memory, Any]:
+    memory = mapping.memory(row)
+    mapping.fits(memory)
+    return memory, mapping.vector(row.get("embedding"))
 
 
 def _write(run: Run, made: Made, *, is_new: bool) -> None:
@@ -83,8 +94,7 @@ def vectors_attach(run: Run, made: Made) -> None:
     if run.vectors is None:
         return
     wanted: dict[tuple[str, bytes], list[Any]] = {}
-    for memory, raw in made:
-        unit = mapping.vector(raw)
+    for memory, unit in made:
         if unit is not None and len(unit) == run.vectors.dim:
             key = (memory.content_hash, unit.astype(np.float16).tobytes())
             wanted.setdefault(key, []).append(memory)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from django.db.models import Model
@@ -17,13 +18,18 @@ from apps.versioning.models import Snapshot, UserState
 
 def surroundings_copy(run: Run) -> None:
     """Make these tables hold what the old ones do."""
-    _replace(run, EditLog, (mapping.edit(row, run.user_id) for row in _log(run)))
-    _replace(run, Feedback, (mapping.feedback(r) for b in run.rows("mem_retrieval_feedback") for r in b))
-    weights = (mapping.params(r) for b in run.rows("mem_user_retrieval_params") for r in b)
-    _replace(run, RetrievalParams, weights)
-    _replace(run, UserState, (mapping.state(r) for b in run.rows("mem_user_state") for r in b))
+    edit = partial(mapping.edit, user_id=run.user_id)
+    _replace(run, EditLog, run.mapped("mem_edit_log", "edit_id", edit, _log(run)))
+    for model, table, key, made in (
+        (Feedback, "mem_retrieval_feedback", "id", mapping.feedback),
+        (RetrievalParams, "mem_user_retrieval_params", "user_id", mapping.params),
+        (UserState, "mem_user_state", "user_id", mapping.state),
+    ):
+        rows = chain.from_iterable(run.rows(table))
+        _replace(run, model, run.mapped(table, key, made, rows))
     stats = stats_rows(run.source, run.tables, _memory_ids(run))
-    _replace(run, MemoryStats, (mapping.stats(r) for b in stats for r in run.counted(b)))
+    counted = (row for batch in stats for row in run.counted(batch))
+    _replace(run, MemoryStats, run.mapped("mem_memories_stats", "memory_id", mapping.stats, counted))
     _snapshots(run)
 
 
@@ -82,7 +88,8 @@ def _snapshots(run: Run) -> None:
     if live:
         names = ", ".join(str(row["name"]) for row in live)
         run.result.warnings.append(f"snapshots that cannot be read outside the old server: {names}")
-    run.write(partial(_write_snapshots, [mapping.snapshot(row, run.user_id) for row in rows]))
+    snapshot = partial(mapping.snapshot, user_id=run.user_id)
+    run.write(partial(_write_snapshots, list(run.mapped("mem_snapshots", "name", snapshot, rows))))
 
 
 def _write_snapshots(rows: list[Snapshot]) -> None:
