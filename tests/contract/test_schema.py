@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
-EXAMPLES = 15
+EXAMPLES = 10
 QUIET = settings(
     max_examples=EXAMPLES,
     deadline=None,
