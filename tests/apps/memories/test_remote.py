@@ -74,7 +74,7 @@ def test_the_deadline_is_kept(behaviour: str) -> None:
 @pytest.mark.parametrize("behaviour", ["hangs", "drips", "floods"])
 def test_the_next_one_has_time_left(behaviour: str) -> None:
     with endpoint(behaviour) as bad, endpoint("answers") as good:
-        assert ring(bad, good).post("x", {}) == {"ok": True}
+        assert ring(bad, good, seconds=5 * SECONDS).post("x", {}) == {"ok": True}
 
 
 def refused(one: Endpoints) -> float:
@@ -95,7 +95,7 @@ def test_one_that_keeps_failing_is_left_alone_and_tried_again(monkeypatch: pytes
             assert refused(one) >= SECONDS * 0.8
         assert one.states == [State.LEFT_ALONE]
         before = len(asked)
-        assert max(refused(one) for _ in range(20)) < 0.1
+        assert max(refused(one) for _ in range(20)) < SECONDS / 2
         assert len(asked) == before
         time.sleep(0.5)
         assert one.states == [State.TRYING]
