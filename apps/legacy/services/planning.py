@@ -94,6 +94,7 @@ def plan_make(*, source: Source, options: Options | None = None) -> Plan:
         _readable(plan, source)
         _words(plan, source)
         _branches(plan, source, skip_missing=options.skip_missing_branches)
+        _left_behind(plan, source)
         _targets(plan, source, everybody, options)
         _vectors(plan, source, options.keep_vectors)
         _room(plan, source)
@@ -208,6 +209,39 @@ def _branches(plan: Plan, source: Source, *, skip_missing: bool) -> None:
         plan.warnings.append(
             f"{total} snapshots of the old engine cannot be read; they are listed, not moved"
         )
+        plan.unknown.append(f"{total} snapshots that are in use")
+
+
+def _left_behind(plan: Plan, source: Source) -> None:
+    """What goes with branches and groups and has no place here."""
+    of_branches: dict[str, str] = {}
+    """Tables that mem_branches names, and whether in use."""
+    for row in branch_rows(source, plan.tables):
+        if table := as_text(row["table_name"]):
+            of_branches[table] = "active" if row["status"] == "active" else of_branches.get(table, "")
+    for table in (table for table in plan.tables if table.startswith("br_")):
+        if table not in of_branches:
+            plan.skipped[table] = "no branch names it"
+            plan.unknown.append(f"table {table}, which no branch names")
+        elif of_branches[table]:
+            extra = [c for c in plan.tables[table] if c not in COLUMNS["mem_memories"].split()]
+            plan.unknown += [f"column {table}.{column}" for column in extra]
+        else:
+            plan.skipped[table] = "its branch is deleted"
+    for user_id, active in plan.active_branches.items():
+        names = {name for name, *_ in plan.branches.get(user_id, ())}
+        if user_id in plan.users and active != "main" and active not in names:
+            plan.warnings.append(
+                f"user {user_id!r} has checked out branch {active!r}, which is not in use: they come back to main"
+            )
+    for table in ("mem_groups", "mem_group_members"):
+        if table in plan.tables:
+            counted = source.rows(f"SELECT COUNT(*) AS n FROM {source.name(table)}")
+            if count := sum(int(row["n"]) for batch in counted for row in batch):
+                plan.warnings.append(
+                    f"{count} rows of {table} are not moved: this migration brings no groups"
+                )
+                plan.unknown.append(f"{count} rows of {table}")
 
 
 def _missing_branch(plan: Plan, user_id: str, name: str, table: str, *, skip: bool) -> None:

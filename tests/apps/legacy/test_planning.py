@@ -1,10 +1,13 @@
 """What the plan asks of both sides."""
 
+import uuid
+
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.legacy.made import Writer, make_legacy
-from apps.legacy.services.planning import plan_make
+from apps.legacy.services.planning import Options, plan_make
 from apps.legacy.source import grants_reading, open_source
 from apps.tenancy.servers.base import UserServer
 
@@ -30,7 +33,47 @@ def queries(folder, users):
 
 def test_many_users_take_as_many_queries_as_few(db, tmp_path):
     # W-54
+    queries(tmp_path, 3)  # the first of a process asks a few more
     assert queries(tmp_path, 12) == queries(tmp_path, 60)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+def test_what_has_no_place_here_is_listed_and_refused_under_strict(db, tmp_path, mariadb, kind):
+    # W-52
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    if kind == "mariadb":
+        url = mariadb.url(f"old_{uuid.uuid4().hex[:10]}")
+    make_legacy(url=url, users=4, memories=2, seed=1, dim=8)
+    writer = Writer(url)
+    for statement in (
+        "ALTER TABLE br_000000_work ADD COLUMN mood TEXT",
+        "CREATE TABLE br_orphan (memory_id VARCHAR(64))",
+        "CREATE TABLE br_000000_gone (memory_id VARCHAR(64))",
+        "CREATE TABLE mem_groups (group_id VARCHAR(64))",
+        "INSERT INTO mem_groups VALUES ('g1'), ('g2')",
+        "UPDATE mem_user_state SET active_branch = 'dream' WHERE user_id = 'Ada'",
+    ):
+        writer.execute(statement)
+    writer.commit()
+    writer.close()
+    source = open_source(url)
+    plan = plan_make(source=source, options=Options(strict=True))
+    lenient = plan_make(source=source)
+    source.close()
+    left = {
+        "column br_000000_work.mood",
+        "table br_orphan, which no branch names",
+        "2 rows of mem_groups",
+        "4 snapshots that are in use",
+    }
+    assert left <= set(plan.unknown)
+    assert all(each in "\n".join(plan.gaps) for each in left)
+    assert lenient.gaps == []
+    assert plan.skipped["br_orphan"] == "no branch names it"
+    assert plan.skipped["br_000000_gone"] == "its branch is deleted"
+    dangling = "user 'Ada' has checked out branch 'dream', which is not in use: they come back to main"
+    assert [each for each in plan.warnings if "checked out" in each] == [dangling]
+    assert "2 rows of mem_groups are not moved: this migration brings no groups" in plan.warnings
 
 
 def test_no_room_and_no_right_are_gaps(db, tmp_path, monkeypatch):
