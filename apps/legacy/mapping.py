@@ -142,15 +142,12 @@ def vector(value: Any) -> "np.ndarray[Any, Any] | None":
     """A unit vector from text, or from float32 bytes; None for NULL, empty, zero and unreadable ones."""
     if value in (None, "", b""):
         return None
-    if isinstance(value, bytes) and value[:1] != b"[":
-        if len(value) % 4:
+    try:
+        found = np.array(msgspec.json.decode(value, type=list[float]), dtype=np.float32)
+    except (ValueError, TypeError, msgspec.MsgspecError):  # bytes may begin like a text
+        if not isinstance(value, bytes) or len(value) % 4:
             return None
         found = np.frombuffer(value, dtype="<f4")
-    else:
-        try:
-            found = np.array(msgspec.json.decode(value, type=list[float]), dtype=np.float32)
-        except (ValueError, TypeError, msgspec.MsgspecError):
-            return None
     norm = float(np.linalg.norm(found)) if found.ndim == 1 else 0.0
     return found / norm if norm and np.isfinite(norm) else None
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -159,16 +160,12 @@ class OldSide:
         """The vector as it must be stored: normalised, then rounded to two bytes a number."""
         if self.vector_dim is None or raw in (None, "", b""):
             return None
-        numbers: Any
-        if isinstance(raw, bytes) and raw[:1] != b"[":
-            if len(raw) != 4 * self.vector_dim:
+        try:
+            numbers: Any = msgspec.json.decode(raw, type=list[float])
+        except (ValueError, msgspec.MsgspecError):  # bytes may begin like a text
+            if not isinstance(raw, bytes) or len(raw) != 4 * self.vector_dim:
                 return None
             numbers = struct.unpack(f"<{self.vector_dim}f", raw)
-        else:
-            try:
-                numbers = msgspec.json.decode(raw, type=list[float])
-            except msgspec.MsgspecError:
-                return None
         if len(numbers) != self.vector_dim:
             return None
         single = np.asarray(numbers, dtype=np.float32)
@@ -176,7 +173,10 @@ class OldSide:
         return (single / norm).astype("<f2").tobytes().hex() if norm and math.isfinite(norm) else None
 
     def _lines(self) -> tuple[list[Line], list[Line]]:
-        """Branches in use, the oldest first, and the others. Of namesakes the newest is in use."""
+        """Branches in use, the oldest first, and the others. Of namesakes the newest is in use.
+
+        Those of one age, as all are where nothing tells it, keep the order of their rows.
+        """
         in_use: dict[str, tuple[Any, Line]] = {}
         gone = []
         for row in self._rows("mem_branches", "id", "name", "table_name", "status", "created_at"):
@@ -189,12 +189,12 @@ class OldSide:
             age = (line.created_at, str(text(row.get("id")) or ""))
             if not name or row.get("status", "active") != "active" or not self._is_readable(line.table):
                 gone.append(line)
-            elif name not in in_use or age > in_use[name][0]:
-                gone += [in_use[name][1]] if name in in_use else []
+            elif name not in in_use or age >= in_use[name][0]:
+                gone += [in_use.pop(name)[1]] if name in in_use else []
                 in_use[name] = (age, line)
             else:
                 gone.append(line)
-        return [line for _, line in sorted(in_use.values())], gone
+        return [line for _, line in sorted(in_use.values(), key=itemgetter(0))], gone
 
     def _is_readable(self, table: str) -> bool:
         return table in self.tables and _BRANCH_TABLE.match(table) is not None

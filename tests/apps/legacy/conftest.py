@@ -1,7 +1,5 @@
 import os
 import shutil
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +9,8 @@ import pytest
 from apps.legacy.made import make_legacy
 from tests import engine
 from tests.apps.legacy.deployment import MEMORIES, USERS, Deployment
-from tests.running import ROOT
 from tests.servers import MariaDB, start_mariadb
+from tests.warm import Warm
 
 
 @pytest.fixture(scope="session")
@@ -25,22 +23,43 @@ def mariadb() -> Iterator[MariaDB]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    processes = Warm()
+    yield processes
+    processes.stop()
+
+
 class Templates:
     """What every test begins with, made once and copied."""
 
-    def __init__(self, folder: Path, mariadb: MariaDB) -> None:
-        self._folder, self._mariadb = folder, mariadb
+    def __init__(self, folder: Path, mariadb: MariaDB, warm: Warm) -> None:
+        self._folder, self._mariadb, self._warm = folder, mariadb, warm
         self._old_sqlite = folder / "old.db"
         self._old_mariadb: str | None = None
+        self._control: str | None = None
 
-    def installation(self, environment: dict[str, str]) -> Path:
-        """A new installation's folder, with its tables."""
-        data = self._folder / "data"
-        if not data.exists():
-            data.mkdir()
-            command = [sys.executable, str(ROOT / "manage.py"), "migrate", "-v0"]
-            subprocess.run(command, env=environment | {"MEMORIA_DATA_DIR": str(data)}, check=True)
-        return data
+    def copy_installation(self, environment: dict[str, str]) -> None:
+        """Make a new installation's tables."""
+        data = Path(environment["MEMORIA_DATA_DIR"])
+        if engine.SERVER is None:
+            made = self._folder / "data"
+            if not made.exists():
+                self._migrate(environment | {"MEMORIA_DATA_DIR": str(made)})
+            shutil.copytree(made, data)
+            return
+        data.mkdir(parents=True)
+        if self._control is None:
+            self._control = f"newtemplate_{uuid.uuid4().hex[:10]}"
+            engine.SERVER.execute(f"CREATE DATABASE {self._control}")
+            self._migrate(environment | {"MEMORIA_DATABASE_URL": engine.SERVER.url(self._control)})
+            # It is in the databases of its users, so that no two installations may have the same.
+            engine.SERVER.execute(f"DELETE FROM {self._control}.mem_deployment")
+        engine.SERVER.copy(self._control, _database(environment["MEMORIA_DATABASE_URL"]))
+
+    def _migrate(self, environment: dict[str, str]) -> None:
+        done = self._warm.start("migrate", "-v0", environment=environment).wait()
+        assert done.returncode == 0, done.stderr
 
     def copy_old(self, url: str) -> None:
         """Make the old database there."""
@@ -55,25 +74,25 @@ class Templates:
             self._old_mariadb = f"oldtemplate_{uuid.uuid4().hex[:10]}"
             made = self._mariadb.url(self._old_mariadb)
             make_legacy(url=made, users=USERS, memories=MEMORIES, seed=1, dim=64)
-        self._mariadb.copy(self._old_mariadb, url.split("?")[0].rsplit("/", 1)[1])
+        self._mariadb.copy(self._old_mariadb, _database(url))
+
+
+def _database(url: str) -> str:
+    return url.split("?")[0].rsplit("/", 1)[1]
 
 
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory, mariadb: MariaDB) -> Templates:
-    return Templates(tmp_path_factory.mktemp("templates"), mariadb)
+def templates(tmp_path_factory: pytest.TempPathFactory, mariadb: MariaDB, warm: Warm) -> Templates:
+    return Templates(tmp_path_factory.mktemp("templates"), mariadb, warm)
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def deployment(
-    request: pytest.FixtureRequest, tmp_path: Path, mariadb: MariaDB, templates: "Templates"
+    request: pytest.FixtureRequest, tmp_path: Path, mariadb: MariaDB, templates: Templates, warm: Warm
 ) -> Iterator[Deployment]:
     name = f"t{uuid.uuid4().hex[:10]}"
     old = f"sqlite:///{tmp_path / 'old.db'}" if request.param == "sqlite" else mariadb.url(f"old_{name}")
-    url, before = None, set()
-    if engine.SERVER is not None:
-        before = user_databases()
-        engine.SERVER.execute(f"CREATE DATABASE new_{name}")
-        url = engine.SERVER.url(f"new_{name}")
+    url = engine.SERVER.url(f"new_{name}") if engine.SERVER is not None else None
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MEMORIA_", "EMBEDDING_", "DJANGO_"))}
     environment = {
         **kept,
@@ -83,17 +102,14 @@ def deployment(
         "EMBEDDING_DIM": "64",
         **({"MEMORIA_DATABASE_URL": url} if url else {}),
     }
-    made = Deployment(old, environment, tmp_path, url)
-    if url is None:
-        shutil.copytree(templates.installation(environment), tmp_path / "data")
-    else:  # its name is in its users' databases, so that no two may be copies of one
-        (tmp_path / "data").mkdir()
-        assert made.run("migrate", "-v0").returncode == 0
+    before = user_databases()
+    templates.copy_installation(environment)
     templates.copy_old(old)
-    yield made
-    for database in user_databases() - before:  # the same users in every test: their names would run out
+    yield Deployment(old, environment, tmp_path, url, warm)
+    warm.forget(environment["MEMORIA_DATA_DIR"])
+    if made := user_databases() - before:  # the same users in every test: their names would run out
         assert engine.SERVER is not None
-        engine.SERVER.execute(f"DROP DATABASE {database}")
+        engine.SERVER.execute("; ".join(f"DROP DATABASE {database}" for database in made))
 
 
 def user_databases() -> set[str]:

@@ -1,7 +1,5 @@
 """An old database and an empty new installation, worked on by commands in processes of their own."""
 
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +8,15 @@ from typing import Any
 from apps.legacy.made import Writer
 from memoria.naming import database_name, database_path
 from tests import engine
-from tests.running import ROOT, RunningServer, start_server
+from tests.running import RunningServer, start_server
+from tests.warm import Ended, Running, Warm
 
-USERS, MEMORIES = 11, 30
+USERS, MEMORIES = 14, 30
+# Even a few rows are given to several processes.
+SEVERAL_PROCESSES = """
+from apps.legacy.management.commands import migrate_legacy
+migrate_legacy.ROWS_PER_PROCESS = 1
+"""
 
 
 @dataclass
@@ -23,18 +27,21 @@ class Deployment:
     environment: dict[str, str]
     folder: Path
     database_url: str | None
+    warm: Warm
 
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True)
+    def start(
+        self, *arguments: str, before: str = "", after: float | None = None, **environment: str
+    ) -> Running:
+        """Begin a command of manage.py, with these further settings."""
+        return self.warm.start(
+            *arguments, environment=self.environment | environment, before=before, after=after
+        )
 
-    def migrate(self, phase: str, *options: str, code: int = 0, is_parallel: bool = False) -> str:
-        arguments = [phase, "--legacy-url", self.old, *options]
-        if is_parallel:
-            command = [sys.executable, "-m", "tests.apps.legacy.parallel", *arguments]
-            done = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True)
-        else:
-            done = self.run("migrate_legacy", *arguments)
+    def run(self, *arguments: str, before: str = "", **environment: str) -> Ended:
+        return self.start(*arguments, before=before, **environment).wait()
+
+    def migrate(self, phase: str, *options: str, code: int = 0, before: str = "") -> str:
+        done = self.run("migrate_legacy", phase, "--legacy-url", self.old, *options, before=before)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -51,9 +58,7 @@ class Deployment:
     def old_rows(self, sql: str) -> list[tuple[Any, ...]]:
         writer = Writer(self.old)
         try:
-            return [
-                tuple(v.decode() if isinstance(v, bytes) else v for v in row) for row in writer.execute(sql)
-            ]
+            return [tuple(map(_readable, row)) for row in writer.execute(sql)]
         finally:
             writer.close()
 
@@ -71,7 +76,10 @@ class Deployment:
         name = plain(found[0])[0] if found else database_name(user_id)
         if engine.SERVER is not None:
             return Writer(engine.SERVER.url(name))
-        return Writer(f"sqlite:///{self.folder / 'data' / database_path(str(name))}")
+        path = self.folder / "data" / database_path(str(name))
+        if not path.exists():  # to open it would make a file in the way of the database
+            raise FileNotFoundError(path)
+        return Writer(f"sqlite:///{path}")
 
     def target_rows(self, user_id: str, sql: str) -> list[tuple[Any, ...]]:
         return _rows(self.target(user_id), sql, [])
@@ -87,6 +95,14 @@ def _rows(writer: Writer, sql: str, parameters: list[Any]) -> list[tuple[Any, ..
         return writer.execute(sql, parameters)
     finally:
         writer.close()
+
+
+def _readable(value: Any) -> Any:
+    """Text that an engine gave as bytes; what is no text stays bytes."""
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return value
 
 
 def plain(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -4,21 +4,21 @@ W-44 is in test_kills.py, W-54 in test_planning.py; W-59, how long far servers t
 """
 
 import json
+import signal
 import subprocess
-import sys
 import threading
 import time
 import uuid
 from collections import Counter
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
 
 from apps.legacy.made import Writer, memory_row, raw_key
 from tests import engine
-from tests.apps.legacy.deployment import Deployment, contents, plain
-from tests.running import ROOT
+from tests.apps.legacy.deployment import SEVERAL_PROCESSES, USERS, Deployment, contents, plain
 from tests.servers import MariaDB
 
 SAME = "memory_id, content, memory_type, session_id, subject_id, author_id, is_active, superseded_by"
@@ -37,14 +37,16 @@ def test_what_arrives_is_what_was_there(deployment: Deployment) -> None:
             else user_id.replace("'", "''")
         )
         old = deployment.old_rows(f"SELECT {SAME}, {TIMES} FROM mem_memories WHERE user_id = '{quoted}'")
-        assert len(old) == 30, user_id
+        assert len(old) >= 30, user_id
         new = deployment.target_rows(user_id, f"SELECT {SAME}, {TIMES} FROM mem_memories")
         assert Counter(map(plain, new)) == Counter(map(plain, old)), user_id
-        vectors = dict(
-            deployment.old_rows(
-                f"SELECT memory_id, embedding FROM mem_memories WHERE user_id = '{quoted}' AND embedding <> ''"
+        vectors = {
+            memory_id: unit(raw)
+            for memory_id, raw in deployment.old_rows(
+                f"SELECT memory_id, embedding FROM mem_memories WHERE user_id = '{quoted}'"
+                " AND LENGTH(embedding) > 2"
             )
-        )
+        }
         joined = (
             "SELECT m.memory_id, e.vector FROM mem_memories m JOIN mem_embeddings e ON e.id = m.embedding_id"
         )
@@ -53,9 +55,17 @@ def test_what_arrives_is_what_was_there(deployment: Deployment) -> None:
             for key, raw in deployment.target_rows(user_id, joined)
         }
         assert found.keys() == vectors.keys()
-        for memory_id, text in vectors.items():
-            wanted = np.array(json.loads(text))
-            assert np.allclose(found[memory_id], wanted / np.linalg.norm(wanted), atol=1e-3)
+        for memory_id, wanted in vectors.items():
+            assert np.allclose(found[memory_id], wanted, atol=1e-3), memory_id
+
+
+def unit(raw: str | bytes) -> "np.ndarray[Any, Any]":
+    """A vector of the old database: text, or bytes that begin like none or cannot be one."""
+    try:
+        numbers = np.array(json.loads(raw))
+    except ValueError:
+        numbers = np.frombuffer(raw.encode() if isinstance(raw, str) else raw, dtype="<f4")
+    return numbers / np.linalg.norm(numbers)
 
 
 def test_a_branch_means_what_it_meant(deployment: Deployment) -> None:
@@ -89,13 +99,15 @@ def test_a_branch_means_what_it_meant(deployment: Deployment) -> None:
     finally:
         server.stop()
     stats = deployment.target_rows("ada", "SELECT COUNT(*) FROM mem_memories_stats")
-    assert (
-        stats[0][0]
-        == deployment.old_rows(
-            "SELECT COUNT(*) FROM mem_memories_stats s JOIN mem_memories m ON m.memory_id = s.memory_id"
-            " WHERE m.user_id = 'ada'"
-        )[0][0]
+    on_main = deployment.old_rows(
+        "SELECT COUNT(*) FROM mem_memories_stats s JOIN mem_memories m ON m.memory_id = s.memory_id"
+        " WHERE m.user_id = 'ada'"
     )
+    assert stats[0][0] == on_main[0][0] + 1  # and that of the memory which only the branch has
+
+
+# Statistics have no user, links of two tables are one table here, and those of the rules are found anew.
+COUNTED_OTHERWISE = ("mem_memories_stats", "mem_entity_links", "mem_memory_entity_links", "mem_entities")
 
 
 def test_the_plan_is_what_is_done(deployment: Deployment) -> None:
@@ -122,7 +134,7 @@ def test_the_plan_is_what_is_done(deployment: Deployment) -> None:
             assert [t["table_name"] for t in old[kind]] == [t["table_name"] for t in new[kind]]
         counts = {t["table_name"]: t["source_rows"] for t in old["tables"]}
         for table in new["tables"]:
-            if table["target_rows"] is not None and table["table_name"] != "mem_memories_stats":
+            if table["target_rows"] is not None and table["table_name"] not in COUNTED_OTHERWISE:
                 assert table["target_rows"] == table["source_rows"] == counts[table["table_name"]]
         assert new["checksums"]["mem_memories"]["source"] == new["checksums"]["mem_memories"]["target"]
     assert after["timings"].keys() >= {"plan", "digests", "copy", "verify", "cutover"}
@@ -138,14 +150,14 @@ def test_failing_users_do_not_keep_the_others_waiting(deployment: Deployment) ->
     counts = dict(deployment.old_rows("SELECT user_id, COUNT(*) FROM mem_memories GROUP BY user_id"))
     report = deployment.folder / "report.json"
     options = ("--report-out", str(report), "--concurrency", "3")
-    said = deployment.migrate("copy", *options, code=4, is_parallel=True)
+    said = deployment.migrate("copy", *options, code=4, before=SEVERAL_PROCESSES)
     found = json.loads(report.read_text())
     assert sorted(found["failed_users"]) == sorted(failing)
     assert sorted(error.split(": ")[0] for error in found["errors"]) == sorted(map(repr, failing))
-    assert "copied 8 users" in said
+    assert f"copied {USERS - len(failing)} users" in said
     assert all(repr(user_id) in deployment.migrate("status") for user_id in failing)
     deployment.write("UPDATE mem_retrieval_feedback SET `signal` = 'useful' WHERE `signal` IS NULL")
-    deployment.migrate("cutover", "--yes", "--quiet-seconds", "0", *options, is_parallel=True)
+    deployment.migrate("cutover", "--yes", "--quiet-seconds", "0", *options, before=SEVERAL_PROCESSES)
     for user in json.loads(report.read_text())["users"]:
         main = next(table for table in user["tables"] if table["table_name"] == "mem_memories")
         assert main["target_rows"] == main["source_rows"] == counts[user["user_id"]], user["user_id"]
@@ -268,23 +280,12 @@ def test_after_the_cutover_nothing_is_done_twice(deployment: Deployment) -> None
         )
         refused = deployment.migrate("copy", "--user", "ben", code=3)
         assert "user 'ben' has a database here already" in refused
-        command = [
-            sys.executable,
-            str(ROOT / "manage.py"),
-            "migrate_legacy",
-            "cutover",
-            "--legacy-url",
-            deployment.old,
-        ]
-        command += ["--yes", "--quiet-seconds", "1", "--user", "stray"]
-        children = [
-            subprocess.Popen(command, env=deployment.environment, stdout=-1, stderr=-1) for _ in range(5)
-        ]
-        codes = sorted(child.wait() for child in children)
-        for child in children:
-            child.communicate()
-        assert codes[0] == 0
-        assert set(codes[1:]) <= {3, 6}  # too late, or not alone
+        arguments = ["migrate_legacy", "cutover", "--legacy-url", deployment.old]
+        arguments += ["--yes", "--quiet-seconds", "1", "--user", "stray"]
+        children = [deployment.start(*arguments) for _ in range(5)]
+        codes = Counter(child.wait().returncode for child in children)
+        assert codes.pop(0) == 1
+        assert set(codes) <= {3, 6}  # too late, or not alone
         assert "written after the cutover" in contents(ada)
         assert contents(server.user("ben")) == Counter(["ben was here first"])
         assert deployment.target_rows("stray", "SELECT COUNT(*) FROM mem_memories")[0][0] == 1
@@ -306,7 +307,7 @@ def test_old_and_odd_shapes(deployment: Deployment) -> None:
     writer.execute("DROP TABLE mem_entity_links")
     writer.execute("DELETE FROM mem_branches")
     if not writer.is_sqlite:
-        writer.execute("ALTER TABLE mem_memories MODIFY embedding MEDIUMBLOB")
+        writer.execute("ALTER TABLE mem_memories MODIFY extra_metadata TEXT")
     for column in ("author_id", "subject_id", "trust_tier", "updated_at", "source_event_ids"):
         writer.execute(f"ALTER TABLE mem_memories DROP COLUMN {column}")
     vector = np.arange(1, 65, dtype="<f4").tobytes()
@@ -330,17 +331,7 @@ def test_old_and_odd_shapes(deployment: Deployment) -> None:
 def test_each_gap_is_named_before_anything_is_written(deployment: Deployment) -> None:
     # W-48, W-55
     def refused(*, url: str | None = None, **environment: str) -> str:
-        command = [
-            sys.executable,
-            str(ROOT / "manage.py"),
-            "migrate_legacy",
-            "plan",
-            "--legacy-url",
-            url or deployment.old,
-        ]
-        done = subprocess.run(
-            command, env={**deployment.environment, **environment}, capture_output=True, text=True
-        )
+        done = deployment.run("migrate_legacy", "plan", "--legacy-url", url or deployment.old, **environment)
         assert done.returncode == 3, done.stdout + done.stderr
         assert "s3cret" not in done.stdout + done.stderr
         return done.stderr
@@ -373,17 +364,7 @@ def test_a_resumed_copy_writes_only_what_is_lacking(deployment: Deployment) -> N
     writer.insert("mem_memories", [memory_row(rng, f"{n:032x}", "big", n, 64) for n in range(6_000)])
     writer.commit()
     writer.close()
-    command = [
-        sys.executable,
-        str(ROOT / "manage.py"),
-        "migrate_legacy",
-        "copy",
-        "--user",
-        "big",
-        "--legacy-url",
-        deployment.old,
-    ]
-    process = subprocess.Popen(command, env=deployment.environment, stdout=-1, stderr=-1)
+    process = deployment.start("migrate_legacy", "copy", "--user", "big", "--legacy-url", deployment.old)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
@@ -392,9 +373,9 @@ def test_a_resumed_copy_writes_only_what_is_lacking(deployment: Deployment) -> N
             there = 0
         if there:
             break
-        time.sleep(0.05)
-    process.kill()
-    process.communicate()
+        time.sleep(0.01)
+    process.signal(signal.SIGKILL)
+    process.wait()
     there = deployment.target_rows("big", "SELECT COUNT(*) FROM mem_memories")[0][0]
     assert 0 < there < 6_000
     report = deployment.folder / "report.json"
@@ -440,7 +421,7 @@ def test_lost_connections_cost_a_batch(deployment: Deployment, mariadb: MariaDB)
 def test_an_unchanged_user_is_not_read_again(deployment: Deployment) -> None:
     deployment.migrate("copy")
     deployment.migrate("verify")
-    assert "copied 11 users: 0 rows read, 0 memories written; 11 had not changed" in deployment.migrate(
+    assert "copied 14 users: 0 rows read, 0 memories written; 14 had not changed" in deployment.migrate(
         "copy"
     )
     deployment.write(
@@ -448,5 +429,5 @@ def test_an_unchanged_user_is_not_read_again(deployment: Deployment) -> None:
         " (SELECT MIN(memory_id) AS i FROM mem_memories WHERE user_id = 'Ada') AS o)"
     )
     said = deployment.cutover()
-    assert "10 had not changed" in said
-    assert "(10 as verified before)" in said
+    assert "13 had not changed" in said
+    assert "(13 as verified before)" in said

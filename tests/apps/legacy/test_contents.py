@@ -21,11 +21,17 @@ from tests.apps.legacy.test_verifying import Copied, copied
 __all__ = ["copied"]  # the fixture
 
 Value = Callable[[Any], Any]
+OWN = f"HEX(user_id) = '{b'ada'.hex()}'"
+"""Of ada, and not of Ada or ``ada ``, who are the same to most collations."""
 
 
 def plain(value: Any) -> Any:
     """A text, or None for nothing and for the empty text."""
     return (value.decode() if isinstance(value, bytes) else value) or None
+
+
+def texts(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(map(plain, row))
 
 
 def moment(value: Any) -> Any:
@@ -50,9 +56,13 @@ def stored_vector(value: Any) -> Any:
 
 
 def old_vector(value: Any) -> Any:
-    if not value:
+    """Numbers as text or as bytes, which are none that a text could have."""
+    if not value or value in ("[]", b"[]"):
         return None
-    numbers = np.array(json.loads(value), dtype=np.float32)
+    try:
+        numbers = np.array(json.loads(value), dtype=np.float32)
+    except ValueError:
+        numbers = np.frombuffer(value, "<f4")
     return (numbers / np.linalg.norm(numbers)).astype("<f2").tobytes()
 
 
@@ -141,14 +151,16 @@ def here(copied: Copied) -> Callable[[str], list[tuple[Any, ...]]]:
 def test_what_arrives_is_what_was_there(copied: Copied, here: Callable[[str], list[tuple[Any, ...]]]) -> None:
     # W-07, W-43
     there = copied.writer.execute
-    own = "WHERE user_id = 'ada'"
     control_rows_copy(
         source=copied.source, tables=copied.tables, user_ids=["ada"], since=copied.migration.started_at
     )
     for table, columns in SAME.items():
         names = ", ".join(f"`{name}`" for name in columns)
-        where = "WHERE memory_id IN (SELECT memory_id FROM mem_memories WHERE user_id = 'ada')"
-        old = there(f"SELECT {names} FROM {table} {where if table.endswith('_stats') else own}")
+        ids = f"SELECT memory_id FROM mem_memories WHERE {OWN} UNION SELECT memory_id FROM br_000000_work WHERE {OWN}"
+        where = f"memory_id IN ({ids})" if table == "mem_memories_stats" else OWN
+        if table == "mem_api_keys":
+            where += " AND group_id IS NULL"  # those of groups are not moved
+        old = there(f"SELECT {names} FROM {table} WHERE {where}")
         new = here(f"SELECT {names} FROM {table} {'WHERE id <> 1' if table == 'mem_branches' else ''}")
         compared = [
             Counter(tuple(f(v) for f, v in zip(columns.values(), row, strict=True)) for row in rows)
@@ -156,7 +168,7 @@ def test_what_arrives_is_what_was_there(copied: Copied, here: Callable[[str], li
         ]
         assert compared[0], table
         assert compared[0] == compared[1], table
-    assert {plain(row[0]) for row in there(f"SELECT id FROM mem_retrieval_feedback {own}")} == {
+    assert {plain(row[0]) for row in there(f"SELECT id FROM mem_retrieval_feedback WHERE {OWN}")} == {
         row[0] for row in here("SELECT feedback_id FROM mem_retrieval_feedback")
     }
 
@@ -167,36 +179,38 @@ def test_vectors_branches_and_links_arrive(
     # W-40, W-41
     there = copied.writer.execute
     old = {
-        plain(key): old_vector(plain(raw))
-        for key, raw in there("SELECT memory_id, embedding FROM mem_memories WHERE user_id = 'ada'")
+        plain(key): old_vector(raw)
+        for key, raw in there(f"SELECT memory_id, embedding FROM mem_memories WHERE {OWN}")
     }
     joined = (
         "SELECT m.memory_id, e.vector FROM mem_memories m LEFT JOIN mem_embeddings e ON e.id = m.embedding_id"
     )
     assert {key: stored_vector(raw) for key, raw in here(joined)} == old
 
-    texts = Counter(
-        (plain(key), plain(content))
-        for key, content in there("SELECT memory_id, content FROM br_000000_work WHERE user_id = 'ada'")
-    )
-    seen = here(
-        "SELECT memory_id, content FROM mem_revisions WHERE branch_id = 2 AND absent = 0 UNION ALL"
-        " SELECT memory_id, content FROM mem_memories WHERE born <= 1 AND memory_id NOT IN"
-        " (SELECT memory_id FROM mem_revisions WHERE branch_id = 2)"
-    )
-    assert Counter(seen) == texts
+    branches = there(f"SELECT name, table_name FROM mem_branches WHERE {OWN} AND status = 'active'")
+    assert len(branches) == 2
+    for name, table in map(texts, branches):
+        wanted = there(f"SELECT memory_id, content FROM {table} WHERE {OWN}")
+        (branch,) = here(f"SELECT id, fork_seq FROM mem_branches WHERE live_name = '{name}'")
+        seen = here(
+            f"SELECT memory_id, content FROM mem_revisions WHERE branch_id = {branch[0]} AND absent = 0 UNION ALL"
+            f" SELECT memory_id, content FROM mem_memories WHERE born <= {branch[1]} AND memory_id NOT IN"
+            f" (SELECT memory_id FROM mem_revisions WHERE branch_id = {branch[0]})"
+        )
+        assert Counter(seen) == Counter(map(texts, wanted)), name
 
     told = {
         (plain(key), plain(name).lower(), plain(shown), plain(kind), plain(source))
         for key, name, shown, kind, source in there(
             "SELECT l.memory_id, e.name, e.display_name, e.entity_type, l.source FROM mem_memory_entity_links l"
-            " JOIN mem_entities e ON e.entity_id = l.entity_id WHERE l.user_id = 'ada'"
+            f" JOIN mem_entities e ON e.entity_id = l.entity_id WHERE {OWN.replace('user_id', 'l.user_id')}"
+            " AND l.source <> 'regex'"
         )
     }
     told |= {
         (plain(key), plain(name).lower(), plain(name), plain(kind), "manual")
         for key, name, kind in there(
-            "SELECT memory_id, entity_name, entity_type FROM mem_entity_links WHERE user_id = 'ada'"
+            f"SELECT memory_id, entity_name, entity_type FROM mem_entity_links WHERE {OWN}"
         )
     }
     found = here(
@@ -209,21 +223,24 @@ def test_vectors_branches_and_links_arrive(
 def test_every_copied_column_counts_for_its_owner(copied: Copied) -> None:
     """Who is unchanged is neither copied nor verified again."""
     writer, source = copied.writer, copied.source
-    before = source_digests(source=source, tables=copied.tables)
     missed = []
     for table, columns in COLUMNS.items():
-        key = "entity_id" if table == "mem_memory_entity_links" else COLUMNS[table].split()[0]
+        tables = {name: copied.tables[name] for name in (table, "mem_memories")}
+        before = source_digests(source=source, tables=tables)
+        key = {"mem_memory_entity_links": "entity_id", "mem_tool_usage": "tool_name"}.get(
+            table, COLUMNS[table].split()[0]
+        )
         own = (
-            "user_id = 'ada'"
+            OWN
             if table != "mem_memories_stats"
-            else ("memory_id IN (SELECT memory_id FROM mem_memories WHERE user_id = 'ada')")
+            else f"memory_id IN (SELECT memory_id FROM mem_memories WHERE {OWN})"
         )
         for column in (name for name in columns.split() if name != "user_id"):
             row = writer.execute(f"SELECT {key} FROM {table} WHERE {own} ORDER BY 1 LIMIT 1")[0][0]
             value = "2031-02-03 04:05:06.000007" if column.endswith("_at") else "7"
             writer.execute(f"UPDATE {table} SET `{column}` = %s WHERE {key} = %s AND {own}", [value, row])
             writer.commit()
-            after = source_digests(source=source, tables=copied.tables)
+            after = source_digests(source=source, tables=tables)
             if {user for user in before if before[user] != after[user]} != {"ada"}:
                 missed.append(f"{table}.{column}")
             before = after

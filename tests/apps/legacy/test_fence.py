@@ -1,10 +1,7 @@
 """Whoever lost the lease writes nothing more, however late they notice."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,7 +10,6 @@ import pytest
 from apps.legacy.made import Writer
 from tests import engine
 from tests.apps.legacy.deployment import Deployment
-from tests.running import ROOT
 
 # What the old side runs on makes no difference here: both on the suite's engine.
 pytestmark = pytest.mark.parametrize(
@@ -21,9 +17,7 @@ pytestmark = pytest.mark.parametrize(
 )
 # A copier that is paused by its own hand once it has read a batch with changed rows.
 PAUSED = """
-import os, signal, sys, django
-django.setup()
-from django.core.management import execute_from_command_line
+import os, signal
 from apps.legacy.services.copying import memories
 made_of = memories.made_of
 def paused(batch):
@@ -32,7 +26,6 @@ def paused(batch):
         os.kill(os.getpid(), signal.SIGSTOP)
     return made
 memories.made_of = paused
-execute_from_command_line(["manage.py", "migrate_legacy", "copy", "--legacy-url", sys.argv[1]])
 """
 
 
@@ -52,19 +45,11 @@ def test_a_copier_that_slept_through_its_lease_writes_no_more(deployment: Deploy
     changed = "UPDATE mem_memories SET content = 'version {}' WHERE user_id IN ('Ada', 'ada')"
     deployment.migrate("copy")
     deployment.write(changed.format("one"))
-    environment = deployment.environment | {"DJANGO_SETTINGS_MODULE": "config.settings.base"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", PAUSED, deployment.old],
-        env=environment,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    paused = deployment.start("migrate_legacy", "copy", "--legacy-url", deployment.old, before=PAUSED)
     try:
         until = time.monotonic() + 60
-        while not is_stopped(process.pid):
-            assert process.poll() is None, process.stderr and process.stderr.read()
+        while not is_stopped(paused.pid):
+            assert not paused.has_ended(), paused.wait()
             assert time.monotonic() < until
             time.sleep(0.05)
         assert "another migration of this database is running" in deployment.migrate("copy", code=6)
@@ -75,14 +60,13 @@ def test_a_copier_that_slept_through_its_lease_writes_no_more(deployment: Deploy
         assert json.loads(report.read_text())["errors"] == []
         ledger = "SELECT user_id, phase, copier, last_error, updated_at FROM mem_migrated_users ORDER BY 1"
         before = deployment.control(ledger)
-        os.kill(process.pid, signal.SIGCONT)
-        _, said = process.communicate(timeout=120)
+        paused.signal(signal.SIGCONT)
+        done = paused.wait()
     finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == 6, said
-    assert "another process has taken this migration over" in said
-    assert "Traceback" not in said
+        paused.signal(signal.SIGKILL)
+    assert done.returncode == 6, done
+    assert "another process has taken this migration over" in done.stderr
+    assert "Traceback" not in done.stderr
     assert deployment.control(ledger) == before
     for user_id in ("Ada", "ada"):
         found = deployment.target_rows(user_id, "SELECT DISTINCT content FROM mem_memories")

@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from apps.legacy.made import user_names
 from tests import engine
 from tests.apps.legacy.deployment import USERS, Deployment, plain
 from tests.running import ROOT
+from tests.warm import Ended
 
 # For each of the four pairs of engines: a hundred altogether.
 KILLS = int(os.environ.get("MEMORIA_TEST_KILLS", "25"))
@@ -50,39 +49,12 @@ if __name__ == "__main__":
     time.sleep(600)
 """
 
-Run = Callable[..., tuple[float, int | None]]
 
-
-@contextmanager
-def killer(deployment: Deployment) -> Iterator[Run]:
-    """Runs a phase, and kills it after so many seconds: how long it ran, and its exit code or None."""
-    command = [sys.executable, "-m", "tests.apps.legacy.killer"]
-    process = subprocess.Popen(
-        command,
-        env=deployment.environment,
-        cwd=ROOT,
-        stdin=-1,
-        stdout=-1,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-
-    def run(phase: str, *options: str, after: float | None = None) -> tuple[float, int | None]:
-        arguments = [phase, "--legacy-url", deployment.old, *options]
-        arguments += ["--yes", "--quiet-seconds", "0"] if phase == "cutover" else []
-        process.stdin.write(json.dumps({"arguments": arguments, "after": after}) + "\n")
-        process.stdin.flush()
-        seconds, code = json.loads(process.stdout.readline())
-        return seconds, code
-
-    try:
-        yield run
-    finally:
-        process.stdin.close()
-        process.wait()
-        process.stdout.close()
+def run(deployment: Deployment, phase: str, *options: str, after: float | None = None) -> Ended:
+    """Runs a phase, and kills it after so many seconds."""
+    arguments = ["migrate_legacy", phase, "--legacy-url", deployment.old, *options]
+    arguments += ["--yes", "--quiet-seconds", "0"] if phase == "cutover" else []
+    return deployment.start(*arguments, after=after).wait()
 
 
 def state(deployment: Deployment, user_id: str) -> list[list[tuple[Any, ...]]]:
@@ -101,24 +73,24 @@ def test_it_ends_where_an_undisturbed_run_ends(deployment: Deployment) -> None:
     rng = random.Random(KILLS)
     usual = dict.fromkeys(PHASES, 1.0)
     killed = 0
-    with killer(deployment) as run:
-        for phase in ("copy", "verify", "cutover", "rollback"):
-            usual[phase], code = run(phase)
-            assert code == 0, phase
-        while killed < KILLS:
-            phase = rng.choice(PHASES)
-            seconds, code = run(phase, after=rng.uniform(0, usual[phase]))
-            killed += code is None
-            assert code in (None, 0, 3, 5), (
-                phase
-            )  # 3: in service already; 5: verified before anything was copied
-            usual[phase] = max(seconds, 0.9 * usual[phase])
-            serving = deployment.control("SELECT COUNT(*) FROM mem_user_registry WHERE status = 'active'")
-            assert serving[0][0] in (0, USERS)  # all of them, or nobody
+    for phase in ("copy", "verify", "cutover", "rollback"):
+        ended = run(deployment, phase)
+        assert ended.returncode == 0, (phase, ended)
+        usual[phase] = ended.seconds
+    while killed < KILLS:
+        phase = rng.choice(PHASES)
+        ended = run(deployment, phase, after=rng.uniform(0, usual[phase]))
+        killed += ended.returncode is None
+        # 3: in service already; 5: verified before anything was copied
+        assert ended.returncode in (None, 0, 3, 5), (phase, ended)
+        usual[phase] = max(ended.seconds, 0.9 * usual[phase])
+        serving = deployment.control("SELECT COUNT(*) FROM mem_user_registry WHERE status = 'active'")
+        assert serving[0][0] in (0, USERS)  # all of them, or nobody
     deployment.migrate("rollback")
     deployment.cutover()
     undisturbed = another(deployment)
-    undisturbed.cutover()
+    # On one server the databases of both have the same users.
+    undisturbed.migrate("cutover", "--yes", "--quiet-seconds", "0", "--leftovers", "ignore")
     for user_id in user_names(USERS):
         assert state(deployment, user_id) == state(undisturbed, user_id), user_id
 
@@ -155,14 +127,13 @@ def test_what_was_written_is_not_written_again(deployment: Deployment) -> None:
     )
     report = place.folder / "report.json"
     rng, there = random.Random(5), 0
-    with killer(place) as run:
-        while there == 0 or rng.random() < 0.7:
-            run("copy", after=rng.uniform(0.1, 1.5))
-            if place.control("SELECT COUNT(*) FROM mem_migrated_users")[0][0]:
-                before, there = there, place.target_rows("ada", "SELECT COUNT(*) FROM mem_memories")[0][0]
-                assert there >= before
-        branched = place.target_rows("ada", "SELECT COUNT(*) FROM mem_revisions")[0][0]
-        assert run("copy", "--report-out", str(report))[1] == 0
+    while there == 0 or rng.random() < 0.7:
+        run(place, "copy", after=rng.uniform(0.1, 1.5))
+        if place.control("SELECT COUNT(*) FROM mem_user_registry WHERE status = 'importing'")[0][0]:
+            before, there = there, place.target_rows("ada", "SELECT COUNT(*) FROM mem_memories")[0][0]
+            assert there >= before
+    branched = place.target_rows("ada", "SELECT COUNT(*) FROM mem_revisions")[0][0]
+    assert run(place, "copy", "--report-out", str(report)).returncode == 0
     (user,) = json.loads(report.read_text())["users"]
     wanted = place.target_rows("ada", "SELECT COUNT(*) FROM mem_revisions")[0][0]
     assert user["written"] == 3000 - there + wanted - branched or user["unchanged"]

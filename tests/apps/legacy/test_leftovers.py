@@ -91,7 +91,8 @@ def test_users_of_another_old_database_are_told_and_taken_over(old: str, tmp_pat
 def test_who_is_gone_from_the_old_database_is_told(old: str, capsys: pytest.CaptureFixture[str]) -> None:
     writer = Writer(old)
     for (table,) in writer.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%user_id%'"
+        "SELECT t.name FROM sqlite_master t JOIN pragma_table_info(t.name) c ON c.name = 'user_id'"
+        " WHERE t.type = 'table'"
     ):
         writer.execute(f"DELETE FROM {table} WHERE user_id = 'Ada'")
     writer.commit()

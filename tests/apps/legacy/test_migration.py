@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 import time
 import uuid
 from collections import Counter
@@ -11,7 +9,6 @@ from collections import Counter
 from apps.legacy.made import Writer, memory_row, raw_key, user_names
 from tests import engine
 from tests.apps.legacy.deployment import USERS, Deployment, contents
-from tests.running import ROOT
 
 
 def test_everybody_has_their_memories_branches_and_keys(deployment: Deployment) -> None:
@@ -97,22 +94,21 @@ def test_every_difference_is_found_and_named(deployment: Deployment) -> None:
 def test_a_running_writer_is_noticed(deployment: Deployment) -> None:
     # W-47
     deployment.migrate("copy")
-    options = ["--legacy-url", deployment.old, "--yes", "--quiet-seconds", "6"]
-    command = [sys.executable, str(ROOT / "manage.py"), "migrate_legacy", "cutover", *options]
-    process = subprocess.Popen(
-        command, env=deployment.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    process = deployment.start(
+        "migrate_legacy", "cutover", "--legacy-url", deployment.old, "--yes", "--quiet-seconds", "3"
     )
     rng, number = random.Random(1), 0
-    while process.poll() is None:
+    while not process.has_ended():
         writer = Writer(deployment.old)
         writer.insert(
             "mem_memories", [memory_row(rng, uuid.uuid4().hex, "Ada", 900 + (number := number + 1), 0)]
         )
         writer.commit()
         writer.close()
-        time.sleep(0.2)
-    assert process.returncode == 3, process.communicate()
-    assert "somebody is writing" in process.communicate()[1]
+        time.sleep(0.1)
+    ended = process.wait()
+    assert ended.returncode == 3, ended
+    assert "somebody is writing" in ended.stderr
     deployment.cutover()
 
 
@@ -123,10 +119,8 @@ def test_refusals_write_nothing(deployment: Deployment) -> None:
     assert "table strange" in deployment.migrate("copy", "--strict", code=3)
     assert "report cannot be written" in deployment.migrate("plan", "--report-out", "/nowhere/r.json", code=3)
     assert "Nothing of this database" in deployment.migrate("status")
-    serving = {**deployment.environment, "MEMORIA_DATABASE_URL": deployment.old, "MEMORIA_PORT": "1"}
     if deployment.old.startswith("mysql") or engine.SERVER is None:
-        command = [sys.executable, str(ROOT / "manage.py"), "serve"]
-        refused = subprocess.run(command, env=serving, capture_output=True, text=True)
+        refused = deployment.run("serve", MEMORIA_DATABASE_URL=deployment.old, MEMORIA_PORT="1")
         assert refused.returncode == 3, refused.stderr
         assert "migrate_legacy plan" in refused.stderr
     deployment.cutover()

@@ -94,15 +94,9 @@ class Old:
 
     def __post_init__(self) -> None:
         self.writer = Writer(self.url)
-        for table, columns in TABLES.items():
-            if self.writer.is_sqlite:  # a column without a type keeps what it is given
-                columns = re.sub(
-                    r"(`?\w+`?) \w+(\(\d+\))?[^,(]*(?=, |$)", r"\1", columns.split(", PRIMARY")[0]
-                )
-            else:
-                columns = re.sub(
-                    r"(`?\w+`?) \w+(\(\d+\))?[^,(]*(?=, |$)", r"\1 TEXT", columns.split(", PRIMARY")[0]
-                )
+        kind = "" if self.writer.is_sqlite else " TEXT"  # without a type it keeps what it is given
+        for table, shape in TABLES.items():
+            columns = ", ".join(f"`{name}`{kind}" for name in shape.names)
             self.writer.execute(f"CREATE TABLE {table} ({columns})")
 
     def insert(self, table: str, **values: Any) -> None:

@@ -66,9 +66,7 @@ class _Endless:
 
 
 def test_a_user_with_many_rows_takes_no_more_memory_than_one_with_few() -> None:
-    tables = {
-        table: [c.split()[0].strip("`") for c in columns.split(", ")] for table, columns in TABLES.items()
-    }
+    tables = {table: shape.names for table, shape in TABLES.items()}
     tables["mem_branches"] = []
 
     def peak(count: int) -> int:

@@ -209,14 +209,15 @@ def test_what_was_damaged_before_it_served_anybody_is_copied_again(copied: Copie
 def control_damages() -> Iterator[tuple[str, str, str, list[Any]]]:
     for model in (ApiKey, ToolUsage, Cooldown):
         table = model._meta.db_table
-        row = model._default_manager.get(user_id="ada")
+        row = model._default_manager.filter(user_id="ada").order_by("pk")[0]
+        where = f"WHERE {row._meta.pk.column} = %s"  # type: ignore[union-attr]
         fields = list(model._meta.concrete_fields)
         for field in fields:
             if not field.primary_key or not isinstance(field, models.AutoField):
                 value = flipped(field, getattr(row, field.attname))
-                statement = f"UPDATE {table} SET {field.column} = %s WHERE user_id = 'ada'"
-                yield table, f"{field.attname} flipped", statement, [value]
-        yield table, "dropped", f"DELETE FROM {table} WHERE user_id = 'ada'", []
+                statement = f"UPDATE {table} SET {field.column} = %s {where}"
+                yield table, f"{field.attname} flipped", statement, [value, row.pk]
+        yield table, "dropped", f"DELETE FROM {table} {where}", [row.pk]
         for what, user_id in (("doubled", "ada"), ("foreign", "Ada")):
             row.user_id = user_id
             names = ", ".join(field.column for field in fields)

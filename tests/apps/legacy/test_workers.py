@@ -1,7 +1,6 @@
 """A migration by Celery's workers, some of which die."""
 
-import subprocess
-import sys
+import signal
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -14,14 +13,13 @@ from apps.legacy.services.by_workers import COPY, Part, part_begin
 from apps.legacy.services.ledger import Lease, LeaseLost
 from apps.legacy.services.running import Job
 from tests import engine
-from tests.apps.legacy.deployment import Deployment
-from tests.running import ROOT
+from tests.apps.legacy.deployment import USERS, Deployment
 from tests.servers import start_redis
+from tests.warm import Running
 
 # A worker that dies at a user, if one is named, and as suddenly as if it were out of memory.
 WORKER = """
-import os, signal, sys, django
-django.setup()
+import os, signal
 from apps.legacy.services.copying import memories
 from apps.legacy.services import by_workers
 from config.celery import app
@@ -29,19 +27,15 @@ by_workers.BEAT_SECONDS = 0.5
 made_of = memories.made_of
 def deadly(batch):
     made = made_of(batch)
-    if made[0][0].user_id == sys.argv[1]:
+    if made[0][0].user_id == {!r}:
         os.kill(os.getpid(), signal.SIGKILL)
     return made
 memories.made_of = deadly
 app.worker_main(["worker", "--pool", "threads", "--concurrency", "2", "--without-gossip", "--without-mingle"])
 """
 COMMAND = """
-import sys, django
-django.setup()
-from django.core.management import execute_from_command_line
 from apps.legacy.services import by_workers
 by_workers.DEAD_SECONDS = 3.0
-execute_from_command_line(["manage.py", "migrate_legacy", *sys.argv[1:], "--via", "celery"])
 """
 
 
@@ -51,28 +45,23 @@ def redis(deployment: Deployment) -> Iterator[None]:
     deployment.environment |= {
         "MEMORIA_REDIS_URL": server.url,
         "MEMORIA_LEGACY_URL": deployment.old,
-        "DJANGO_SETTINGS_MODULE": "config.settings.base",
     }
     yield
     server.stop()
 
 
-def worker(deployment: Deployment, dies_at: str = "") -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-c", WORKER, dies_at]
-    out = subprocess.DEVNULL
-    return subprocess.Popen(command, cwd=ROOT, env=deployment.environment, stdout=out, stderr=out)
+def worker(deployment: Deployment, dies_at: str = "") -> Running:
+    return deployment.start("shell", "--no-imports", "-c", WORKER.format(dies_at))
 
 
-def migrate(deployment: Deployment, phase: str, *options: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", COMMAND, phase, *options]
-    out = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, env=deployment.environment, stdout=out, stderr=out, text=True)
+def migrate(deployment: Deployment, phase: str, *options: str) -> Running:
+    return deployment.start("migrate_legacy", phase, *options, "--via", "celery", before=COMMAND)
 
 
-def ended(command: "subprocess.Popen[str]", code: int = 0) -> str:
-    stdout, stderr = command.communicate(timeout=240)
-    assert command.returncode == code, stdout + stderr
-    return stdout + stderr
+def ended(command: Running) -> str:
+    done = command.wait()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("deployment", ["mariadb" if engine.SERVER is not None else "sqlite"], indirect=True)
@@ -80,19 +69,18 @@ def test_users_of_a_worker_that_died_go_to_another(deployment: Deployment, redis
     command = migrate(deployment, "copy")
     hands = [worker(deployment, dies_at="Ada")]
     try:
-        assert hands[0].wait(120) == -9
+        assert hands[0].wait().returncode is None
         hands.append(worker(deployment))
         said = ended(command)
         assert "was at user 'Ada' and gave no sign of life: the user is given to another" in said
-        assert "copied 11 users" in said
+        assert f"copied {USERS} users" in said
         assert "Traceback" not in said
-        assert "verified 11 users" in ended(migrate(deployment, "verify"))
+        assert f"verified {USERS} users" in ended(migrate(deployment, "verify"))
         ended(migrate(deployment, "cutover", "--yes", "--quiet-seconds", "0"))
         assert deployment.control("SELECT COUNT(*) FROM mem_migration_work") == [(0,)]
     finally:
         for each in hands:
-            each.kill()
-            each.wait()
+            each.signal(signal.SIGKILL)
 
 
 def job(**options: object) -> Job:
