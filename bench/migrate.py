@@ -1,19 +1,22 @@
 """How fast is the migration of an old shared database, and how long is nobody served?
 
     .venv/bin/python bench/migrate.py
-    .venv/bin/python bench/migrate.py --users 1 --memories 1000000 --dim 0 --latency 0
+    .venv/bin/python bench/migrate.py --users 1000 --memories 100 --latency 0
+    .venv/bin/python bench/migrate.py --users 1 --memories 1000000 --dim 0 --latency 0 --cutovers 0
+    .venv/bin/python bench/migrate.py --users 0
 
 Everything on one MariaDB server. The floors move the same rows on the same server: `INSERT … SELECT` into a database
 per user with the old tables and a full-text index, and mariadb-dump into mariadb. `copy` makes search texts, finds
 entities and rounds vectors besides; `verify` reads both sides. The cutover is measured after one row in a hundred was
-changed, once spread over all users and once in one user in a hundred. At last --far-users users are moved with
---latency milliseconds between the command and both servers, verification included.
+changed, once in one user in a hundred and once spread over all users (--cutovers 0 leaves that out). At last
+--far-users users are moved with --latency milliseconds between the command and both servers, verification included.
+Memory is that of the largest process of the command.
 """
 
+import argparse
 import asyncio
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -49,13 +52,15 @@ class Installation:
         self.manage("make_legacy", "--url", server.url(f"old_{name}"), *sizes)
 
     def manage(self, *arguments: str) -> float:
+        """Run a command: its seconds. `peak` is then the memory of its largest process in MB."""
         started = time.monotonic()
-        subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), *arguments],
-            env=self.environment,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        process = subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command)
+        self.peak = usage.ru_maxrss / 1024
         return time.monotonic() - started
 
     def migrate(self, phase: str, *options: str) -> tuple[float, dict]:  # type: ignore[type-arg]
@@ -69,10 +74,9 @@ class Installation:
 
 def insert_select(place: Installation) -> float:
     """Seconds for the tables with users, without branches and indexes that only we have."""
-    tables = place.old(
-        "SELECT DISTINCT table_name FROM information_schema.columns WHERE column_name = 'user_id'"
-        f" AND table_schema = 'old_{place.name}' AND table_name NOT LIKE 'br\\_%'"
-    ).split()
+    from apps.legacy.source import COPIED
+
+    tables = sorted(COPIED - {"mem_memories_stats"})
     started = time.monotonic()
     for number, quoted in enumerate(
         place.old("SELECT DISTINCT QUOTE(user_id) FROM mem_memories").splitlines()
@@ -85,7 +89,8 @@ def insert_select(place: Installation) -> float:
             if table == "mem_memories":
                 statements.append(f"ALTER TABLE {new} ADD FULLTEXT (content)")
             statements.append(
-                f"INSERT INTO {new} SELECT * FROM old_{place.name}.{table} WHERE user_id = {user}"
+                f"INSERT INTO {new} SELECT * FROM old_{place.name}.{table}"
+                f" WHERE user_id = {user} AND BINARY user_id = {user}"
             )
         place.server.execute("; ".join(statements))
     return time.monotonic() - started
@@ -150,23 +155,24 @@ class Distance:
         await delivery
 
 
-def main(users: int, memories: int, dim: int, latency: float, far_users: int, far_memories: int) -> None:
+def main(options: argparse.Namespace) -> None:
     from tests.servers import start_mariadb
 
     server = start_mariadb(durable=True)
     try:
-        near(server, users, memories, dim)
-        if latency:
-            far(server, far_users, far_memories, dim, latency)
+        if options.users:
+            near(server, options.users, options.memories, options.dim, options.cutovers)
+        if options.latency:
+            far(server, options.far_users, options.far_memories, options.dim, options.latency)
     finally:
         server.stop()
 
 
-def near(server, users: int, memories: int, dim: int) -> None:  # type: ignore[no-untyped-def]
+def near(server, users: int, memories: int, dim: int, cutovers: int) -> None:  # type: ignore[no-untyped-def]
     place = Installation(server, "near", users=users, memories=memories, dim=dim)
     inserted, loaded = insert_select(place), dump_and_load(place)
     copied, report = place.migrate("copy")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    copying = place.peak
     verified, _ = place.migrate("verify")
     rows = sum(user["read"] for user in report["users"])
     table = Rows(
@@ -192,7 +198,12 @@ def near(server, users: int, memories: int, dim: int) -> None:  # type: ignore[n
             ratio(seconds, loaded, PROMISE),
         )
     table.show()
-    print(f"largest process: {peak:.0f} MB")
+    print(f"largest process: {copying:.0f} MB copying, {place.peak:.0f} MB verifying")
+    if cutovers:
+        downtime(place, copied + verified)
+
+
+def downtime(place: Installation, whole: float) -> None:
     table = Rows(
         "cutover after 1 % of the memories changed",
         "spread",
@@ -208,11 +219,11 @@ def near(server, users: int, memories: int, dim: int) -> None:  # type: ignore[n
     ):
         place.old(
             f"UPDATE mem_memories SET content = CONCAT(content, ' (changed)') WHERE {where}"
-            f" LIMIT {users * memories // 100}"
+            f" LIMIT {place.users * place.memories // 100}"
         )
         _, report = place.migrate("cutover", "--yes", "--quiet-seconds", "0")
         seconds = report["timings"]["cutover"]
-        table.add(spread, f"{seconds:.1f}", ratio(seconds, copied + verified))
+        table.add(spread, f"{seconds:.1f}", ratio(seconds, whole))
         place.manage("migrate_legacy", "rollback")
         place.migrate("copy")
         place.migrate("verify")
@@ -237,9 +248,15 @@ def far(server, users: int, memories: int, dim: int, latency: float) -> None:  #
 
 
 if __name__ == "__main__":
-    options = arguments(
-        __doc__ or "", users=20, memories=2_000, dim=256, latency=100.0, far_users=100, far_memories=1_000
-    )
     main(
-        options.users, options.memories, options.dim, options.latency, options.far_users, options.far_memories
+        arguments(
+            __doc__ or "",
+            users=20,
+            memories=2_000,
+            dim=256,
+            cutovers=1,
+            latency=100.0,
+            far_users=100,
+            far_memories=1_000,
+        )
     )
