@@ -10,6 +10,7 @@ import ctypes
 import gc
 import os
 import pkgutil
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,6 +109,7 @@ class Warm:
         for place in [*self._places.values(), self._first]:
             _stop(place)
         self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _begun(place: str, *arguments: str, after: float | None = None, before: str = "") -> Running:
