@@ -20,8 +20,8 @@ PAUSED = """
 import os, signal
 from apps.legacy.services.copying import memories
 made_of = memories.made_of
-def paused(batch):
-    made = made_of(batch)
+def paused(run, table, batch):
+    made = made_of(run, table, batch)
     if any("version one" in memory.content for memory, _ in made):
         os.kill(os.getpid(), signal.SIGSTOP)
     return made
