@@ -146,7 +146,7 @@ def test_failing_users_do_not_keep_the_others_waiting(deployment: Deployment) ->
     # W-19, W-50, W-51: with several processes at work everything is said of whom it is true
     failing = ["Ada", "100%", "用户"]
     for user_id in failing:
-        deployment.write(f"UPDATE mem_retrieval_feedback SET `signal` = NULL WHERE user_id = '{user_id}'")
+        deployment.write(f"UPDATE mem_edit_log SET operation = '' WHERE user_id = '{user_id}'")
     counts = dict(deployment.old_rows("SELECT user_id, COUNT(*) FROM mem_memories GROUP BY user_id"))
     report = deployment.folder / "report.json"
     options = ("--report-out", str(report), "--concurrency", "3")
@@ -156,7 +156,7 @@ def test_failing_users_do_not_keep_the_others_waiting(deployment: Deployment) ->
     assert sorted(error.split(": ")[0] for error in found["errors"]) == sorted(map(repr, failing))
     assert f"copied {USERS - len(failing)} users" in said
     assert all(repr(user_id) in deployment.migrate("status") for user_id in failing)
-    deployment.write("UPDATE mem_retrieval_feedback SET `signal` = 'useful' WHERE `signal` IS NULL")
+    deployment.write("UPDATE mem_edit_log SET operation = 'inject' WHERE operation = ''")
     deployment.migrate("cutover", "--yes", "--quiet-seconds", "0", *options, before=SEVERAL_PROCESSES)
     for user in json.loads(report.read_text())["users"]:
         main = next(table for table in user["tables"] if table["table_name"] == "mem_memories")
