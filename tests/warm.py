@@ -8,6 +8,7 @@ killed like any process. `Warm` is the tests' side, `python -m tests.warm SOCKET
 
 import ctypes
 import gc
+import itertools
 import os
 import pkgutil
 import shutil
@@ -70,6 +71,7 @@ class Warm:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="warm-"))
         self._places: dict[frozenset[tuple[str, str]], str] = {}
+        self._numbers = itertools.count()
         first = str(self._folder / "s")
         command = [sys.executable, "-m", "tests.warm", first]
         one_thread = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # a fork has only the thread that forked
@@ -80,7 +82,7 @@ class Warm:
         """The socket at which commands with this environment begin."""
         key = frozenset(environment.items())
         if key not in self._places:
-            socket = str(self._folder / str(len(self._places)))
+            socket = str(self._folder / str(next(self._numbers)))  # never one that was used before
             with _connected(self._first) as connection:
                 connection.send(("serve", socket, environment))
                 connection.recv()
