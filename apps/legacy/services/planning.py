@@ -209,7 +209,6 @@ def _branches(plan: Plan, source: Source, *, skip_missing: bool) -> None:
         plan.warnings.append(
             f"{total} snapshots of the old engine cannot be read; they are listed, not moved"
         )
-        plan.unknown.append(f"{total} snapshots that are in use")
 
 
 def _left_behind(plan: Plan, source: Source) -> None:
@@ -241,7 +240,6 @@ def _left_behind(plan: Plan, source: Source) -> None:
                 plan.warnings.append(
                     f"{count} rows of {table} are not moved: this migration brings no groups"
                 )
-                plan.unknown.append(f"{count} rows of {table}")
 
 
 def _missing_branch(plan: Plan, user_id: str, name: str, table: str, *, skip: bool) -> None:
