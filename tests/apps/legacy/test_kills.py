@@ -136,7 +136,9 @@ def test_what_was_written_is_not_written_again(deployment: Deployment) -> None:
     assert run(place, "copy", "--report-out", str(report)).returncode == 0
     (user,) = json.loads(report.read_text())["users"]
     wanted = place.target_rows("ada", "SELECT COUNT(*) FROM mem_revisions")[0][0]
-    assert user["written"] == 3000 - there + wanted - branched or user["unchanged"]
+    lacking = 3000 - there + wanted - branched
+    # A few rows of branches are written on the way to what stays; none of the thousands that were there is.
+    assert lacking <= user["written"] <= lacking + wanted or user["unchanged"]
 
 
 def test_no_process_outlives_the_command(tmp_path: Path) -> None:
