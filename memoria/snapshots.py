@@ -11,7 +11,6 @@ NAME_LENGTH = 100
 # Automatic restore points: beyond this many the oldest go, so many at a time.
 AUTOMATIC_KEPT = 100
 AUTOMATIC_DROPPED = 10
-MILESTONES_KEPT = 5
 
 
 def display_name(given: str) -> str:

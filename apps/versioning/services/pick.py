@@ -20,8 +20,6 @@ from memoria.errors import Conflict, Invalid, NotFound
 from memoria.ports import Embedder
 from memoria.verdicts import Side, Touched, chain
 
-KEY_LIMIT = 1_000
-
 
 class Policy(StrEnum):
     """What happens to a conflict: abort everything, leave it, or take the source's side."""
