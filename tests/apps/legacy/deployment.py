@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.legacy.made import Writer
-from memoria.naming import database_name, database_path
+from memoria.naming import database_path
 from tests import engine
 from tests.running import RunningServer, start_server
 from tests.warm import Ended, Running, Warm
@@ -73,11 +73,13 @@ class Deployment:
     def target(self, user_id: str) -> Writer:
         """A user's new database, past everything that Memoria has for it."""
         found = self.control("SELECT db_name FROM mem_user_registry WHERE user_id = %s", user_id)
-        name = plain(found[0])[0] if found else database_name(user_id)
+        if not found:  # to open what is not there yet would make a database in its way
+            raise LookupError(user_id)
+        name = plain(found[0])[0]
         if engine.SERVER is not None:
             return Writer(engine.SERVER.url(name))
         path = self.folder / "data" / database_path(str(name))
-        if not path.exists():  # to open it would make a file in the way of the database
+        if not path.exists():
             raise FileNotFoundError(path)
         return Writer(f"sqlite:///{path}")
 
