@@ -25,8 +25,8 @@ from apps.legacy.services import by_workers
 from config.celery import app
 by_workers.BEAT_SECONDS = 0.5
 made_of = memories.made_of
-def deadly(batch):
-    made = made_of(batch)
+def deadly(run, table, batch):
+    made = made_of(run, table, batch)
     if made[0][0].user_id == {!r}:
         os.kill(os.getpid(), signal.SIGKILL)
     return made
