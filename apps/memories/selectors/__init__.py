@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from apps.memories.filters import ANY, Filters
 from apps.memories.models import (
@@ -20,6 +20,7 @@ from apps.memories.models import (
 )
 from apps.memories.records import RECORD_COLUMNS, MemoryRecord, record
 from apps.memories.view import View
+from apps.tenancy import sql
 from memoria.errors import NotFound
 
 
@@ -52,8 +53,10 @@ def conflicts_of(*, view: View, memory_ids: Sequence[str]) -> list[Conflict]:
     """The contradictions, as noticed when one of the two was written, between any of these active memories and
     others that the view still holds; oldest first.
     """
-    rows = Relation.objects.filter(Q(memory_id__in=memory_ids) | Q(other_id__in=memory_ids)).order_by("id")
-    every = [Conflict(*row) for row in rows.values_list("memory_id", "other_id", "reason")]
+    marks = sql.marks(memory_ids)
+    either = f"memory_id IN ({marks}) OR other_id IN ({marks}) ORDER BY id"
+    rows = sql.select(Relation, ("memory_id", "other_id", "reason"), either, [*memory_ids, *memory_ids])
+    every = [Conflict(*row) for row in rows]
     others = {i for each in every for i in (each.memory_id, each.other_id)}.difference(memory_ids)
     held = {*memory_ids, *_active(view, others)}
     return [each for each in every if each.memory_id in held and each.other_id in held]
@@ -81,8 +84,11 @@ def _active(view: View, memory_ids: set[str]) -> set[str]:
 
 def last_repeats(*, memory_ids: Sequence[str]) -> dict[str, float]:
     """When those of the memories that were said again were so last, in seconds since 1970."""
-    rows = MemoryStats.objects.filter(pk__in=memory_ids, last_repeated_at__isnull=False)
-    return {memory_id: moment.timestamp() for memory_id, moment in rows.values_list("pk", "last_repeated_at")}
+    if not memory_ids:
+        return {}
+    said_again = f"memory_id IN ({sql.marks(memory_ids)}) AND last_repeated_at IS NOT NULL"
+    rows = sql.select(MemoryStats, ("memory_id", "last_repeated_at"), said_again, memory_ids)
+    return {memory_id: moment.timestamp() for memory_id, moment in rows}
 
 
 def row_find(*, view: View, memory_id: str) -> MemoryColumns | None:
