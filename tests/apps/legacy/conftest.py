@@ -15,9 +15,7 @@ from tests.warm import Warm
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDB]:
-    if engine.SERVER is not None:
-        yield engine.SERVER
-        return
+    """A server of the migration's own: on the suite's there are databases of users with the same names."""
     server = start_mariadb()
     yield server
     server.stop()
@@ -30,11 +28,17 @@ def warm() -> Iterator[Warm]:
     processes.stop()
 
 
+@pytest.fixture(scope="session")
+def new_server(mariadb: MariaDB) -> MariaDB | None:
+    """Where new installations are; None: in folders, as the suite's engine is SQLite."""
+    return mariadb if engine.SERVER is not None else None
+
+
 class Templates:
     """What every test begins with, made once and copied."""
 
-    def __init__(self, folder: Path, mariadb: MariaDB, warm: Warm) -> None:
-        self._folder, self._mariadb, self._warm = folder, mariadb, warm
+    def __init__(self, folder: Path, mariadb: MariaDB, new_server: MariaDB | None, warm: Warm) -> None:
+        self._folder, self._mariadb, self._new_server, self._warm = folder, mariadb, new_server, warm
         self._old_sqlite = folder / "old.db"
         self._old_mariadb: str | None = None
         self._control: str | None = None
@@ -42,7 +46,7 @@ class Templates:
     def copy_installation(self, environment: dict[str, str]) -> None:
         """Make a new installation's tables."""
         data = Path(environment["MEMORIA_DATA_DIR"])
-        if engine.SERVER is None:
+        if self._new_server is None:
             made = self._folder / "data"
             if not made.exists():
                 self._migrate(environment | {"MEMORIA_DATA_DIR": str(made)})
@@ -51,11 +55,11 @@ class Templates:
         data.mkdir(parents=True)
         if self._control is None:
             self._control = f"newtemplate_{uuid.uuid4().hex[:10]}"
-            engine.SERVER.execute(f"CREATE DATABASE {self._control}")
-            self._migrate(environment | {"MEMORIA_DATABASE_URL": engine.SERVER.url(self._control)})
+            self._new_server.execute(f"CREATE DATABASE {self._control}")
+            self._migrate(environment | {"MEMORIA_DATABASE_URL": self._new_server.url(self._control)})
             # It is in the databases of its users, so that no two installations may have the same.
-            engine.SERVER.execute(f"DELETE FROM {self._control}.mem_deployment")
-        engine.SERVER.copy(self._control, _database(environment["MEMORIA_DATABASE_URL"]))
+            self._new_server.execute(f"DELETE FROM {self._control}.mem_deployment")
+        self._new_server.copy(self._control, _database(environment["MEMORIA_DATABASE_URL"]))
 
     def _migrate(self, environment: dict[str, str]) -> None:
         done = self._warm.start("migrate", "-v0", environment=environment).wait()
@@ -82,17 +86,24 @@ def _database(url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory, mariadb: MariaDB, warm: Warm) -> Templates:
-    return Templates(tmp_path_factory.mktemp("templates"), mariadb, warm)
+def templates(
+    tmp_path_factory: pytest.TempPathFactory, mariadb: MariaDB, new_server: MariaDB | None, warm: Warm
+) -> Templates:
+    return Templates(tmp_path_factory.mktemp("templates"), mariadb, new_server, warm)
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def deployment(
-    request: pytest.FixtureRequest, tmp_path: Path, mariadb: MariaDB, templates: Templates, warm: Warm
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    mariadb: MariaDB,
+    new_server: MariaDB | None,
+    templates: Templates,
+    warm: Warm,
 ) -> Iterator[Deployment]:
     name = f"t{uuid.uuid4().hex[:10]}"
     old = f"sqlite:///{tmp_path / 'old.db'}" if request.param == "sqlite" else mariadb.url(f"old_{name}")
-    url = engine.SERVER.url(f"new_{name}") if engine.SERVER is not None else None
+    url = new_server.url(f"new_{name}") if new_server is not None else None
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MEMORIA_", "EMBEDDING_", "DJANGO_"))}
     environment = {
         **kept,
@@ -102,22 +113,17 @@ def deployment(
         "EMBEDDING_DIM": "64",
         **({"MEMORIA_DATABASE_URL": url} if url else {}),
     }
-    before = user_databases()
     templates.copy_installation(environment)
     templates.copy_old(old)
-    yield Deployment(old, environment, tmp_path, url, warm)
+    yield Deployment(old, environment, tmp_path, url, new_server, warm)
     warm.forget(environment["MEMORIA_DATA_DIR"])
-    if made := user_databases() - before:  # the same users in every test: their names would run out
-        assert engine.SERVER is not None
-        engine.SERVER.execute("; ".join(f"DROP DATABASE {database}" for database in made))
+    drop_user_databases(new_server)
 
 
-def user_databases() -> set[str]:
-    """Those on the suite's server, but for templates, which other tests go on using."""
-    if engine.SERVER is None:
-        return set()
-    return {
-        name
-        for name in engine.SERVER.execute("SHOW DATABASES").split()
-        if name.startswith("mem_u_") and not name.startswith("mem_u_0000")
-    }
+def drop_user_databases(server: MariaDB | None) -> None:
+    """The same users are in every test: the names of their databases would run out."""
+    if server is None:
+        return
+    made = [name for name in server.execute("SHOW DATABASES").split() if name.startswith("mem_u_")]
+    if made := [name for name in made if not name.startswith("mem_u_0000")]:  # but for templates
+        server.execute("; ".join(f"DROP DATABASE {name}" for name in made))

@@ -7,8 +7,8 @@ from typing import Any
 
 from apps.legacy.made import Writer
 from memoria.naming import database_path
-from tests import engine
 from tests.running import RunningServer, start_server
+from tests.servers import MariaDB
 from tests.warm import Ended, Running, Warm
 
 USERS, MEMORIES = 14, 30
@@ -27,6 +27,8 @@ class Deployment:
     environment: dict[str, str]
     folder: Path
     database_url: str | None
+    server: MariaDB | None
+    """Where the new databases are; None: in the folder."""
     warm: Warm
 
     def start(
@@ -76,8 +78,8 @@ class Deployment:
         if not found:  # to open what is not there yet would make a database in its way
             raise LookupError(user_id)
         name = plain(found[0])[0]
-        if engine.SERVER is not None:
-            return Writer(engine.SERVER.url(name))
+        if self.server is not None:
+            return Writer(self.server.url(name))
         path = self.folder / "data" / database_path(str(name))
         if not path.exists():
             raise FileNotFoundError(path)

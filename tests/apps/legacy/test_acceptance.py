@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from apps.legacy.made import Writer, memory_row, raw_key
-from tests import engine
 from tests.apps.legacy.deployment import SEVERAL_PROCESSES, USERS, Deployment, contents, plain
 from tests.servers import MariaDB
 
@@ -341,10 +340,10 @@ def test_each_gap_is_named_before_anything_is_written(deployment: Deployment) ->
     assert "does not exist" in refused(url="sqlite:////nowhere/old.db")
     assert "names no database" in refused(url="mysql://somebody:s3cret@127.0.0.1:1/")
     assert "cannot be opened" in refused(url="mysql://somebody:s3cret@127.0.0.1:1/old")
-    if engine.SERVER is not None:
+    if deployment.server is not None:
         name = deployment.database_url.split("?")[0].rsplit("/", 1)[1]  # type: ignore[union-attr]
-        engine.SERVER.execute("CREATE USER IF NOT EXISTS 'narrow'@'%' IDENTIFIED BY 's3cret'")
-        engine.SERVER.execute(f"GRANT ALL PRIVILEGES ON `{name}`.* TO 'narrow'@'%'")
+        deployment.server.execute("CREATE USER IF NOT EXISTS 'narrow'@'%' IDENTIFIED BY 's3cret'")
+        deployment.server.execute(f"GRANT ALL PRIVILEGES ON `{name}`.* TO 'narrow'@'%'")
         rest = deployment.database_url.split("@", 1)[1]  # type: ignore[union-attr]
         assert "may not create databases" in refused(MEMORIA_DATABASE_URL=f"mysql://narrow:s3cret@{rest}")
     deployment.write("ALTER TABLE br_000000_work RENAME TO br_elsewhere")
@@ -387,7 +386,7 @@ def test_a_resumed_copy_writes_only_what_is_lacking(deployment: Deployment) -> N
 
 def test_lost_connections_cost_a_batch(deployment: Deployment, mariadb: MariaDB) -> None:
     # W-60
-    if deployment.old.startswith("sqlite") and engine.SERVER is None:
+    if deployment.old.startswith("sqlite") and deployment.server is None:
         pytest.skip("no server between these two")
     urls = [url for url in (deployment.old, deployment.database_url) if url and url.startswith("mysql")]
     names = ", ".join(f"'{url.split('?')[0].rsplit('/', 1)[1]}'" for url in urls)  # no other test's

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from apps.legacy.made import user_names
-from tests import engine
 from tests.apps.legacy.deployment import USERS, Deployment, plain
 from tests.running import ROOT
 from tests.warm import Ended
@@ -102,10 +101,10 @@ def another(deployment: Deployment) -> Deployment:
     environment = deployment.environment | {"MEMORIA_DATA_DIR": str(folder / "data")}
     url = deployment.database_url
     if url is not None:
-        assert engine.SERVER is not None
+        assert deployment.server is not None
         name = f"{url.split('?')[0].rsplit('/', 1)[1]}_b"
-        engine.SERVER.execute(f"CREATE DATABASE {name}")
-        url = environment["MEMORIA_DATABASE_URL"] = engine.SERVER.url(name)
+        deployment.server.execute(f"CREATE DATABASE {name}")
+        url = environment["MEMORIA_DATABASE_URL"] = deployment.server.url(name)
     made = replace(deployment, folder=folder, environment=environment, database_url=url)
     assert made.run("migrate", "-v0").returncode == 0
     return made

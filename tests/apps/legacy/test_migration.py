@@ -7,7 +7,6 @@ import uuid
 from collections import Counter
 
 from apps.legacy.made import Writer, memory_row, raw_key, user_names
-from tests import engine
 from tests.apps.legacy.deployment import USERS, Deployment, contents
 
 
@@ -119,7 +118,7 @@ def test_refusals_write_nothing(deployment: Deployment) -> None:
     assert "table strange" in deployment.migrate("copy", "--strict", code=3)
     assert "report cannot be written" in deployment.migrate("plan", "--report-out", "/nowhere/r.json", code=3)
     assert "Nothing of this database" in deployment.migrate("status")
-    if deployment.old.startswith("mysql") or engine.SERVER is None:
+    if deployment.old.startswith("mysql") or deployment.server is None:
         refused = deployment.run("serve", MEMORIA_DATABASE_URL=deployment.old, MEMORIA_PORT="1")
         assert refused.returncode == 3, refused.stderr
         assert "migrate_legacy plan" in refused.stderr

@@ -9,19 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from tests import engine
-from tests.apps.legacy.conftest import user_databases
+from tests.apps.legacy.conftest import drop_user_databases
 from tests.running import ROOT
 from tests.servers import MariaDB
 from tests.warm import Warm
 
 
 @pytest.mark.parametrize("old_engine", ["sqlite", "mariadb"])
-def test_the_runbook_works_as_written(tmp_path: Path, mariadb: MariaDB, warm: Warm, old_engine: str) -> None:
+def test_the_runbook_works_as_written(
+    tmp_path: Path, mariadb: MariaDB, new_server: MariaDB | None, warm: Warm, old_engine: str
+) -> None:
     """From either engine to the suite's."""
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "migration.md").read_text(), re.DOTALL)
     assert len(blocks) == 3
-    name, before = uuid.uuid4().hex[:10], user_databases()
+    name = uuid.uuid4().hex[:10]
     old = f"sqlite:///{tmp_path / 'old.db'}" if old_engine == "sqlite" else mariadb.url(f"old_{name}")
     script = "\n".join(blocks).replace("sqlite:////tmp/old.db", '"$OLD"')
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MEMORIA_", "EMBEDDING_", "DJANGO_"))}
@@ -31,17 +32,15 @@ def test_the_runbook_works_as_written(tmp_path: Path, mariadb: MariaDB, warm: Wa
         "EMBEDDING_PROVIDER": "hash",
         "OLD": old,
     }
-    if engine.SERVER is not None:
-        engine.SERVER.execute(f"CREATE DATABASE new_{name}")
-        environment["MEMORIA_DATABASE_URL"] = engine.SERVER.url(f"new_{name}")
+    if new_server is not None:
+        new_server.execute(f"CREATE DATABASE new_{name}")
+        environment["MEMORIA_DATABASE_URL"] = new_server.url(f"new_{name}")
     manage = f'manage.py() {{ {sys.executable} -m tests.warm {warm.place(environment)} "$@"; }}'
     command = f"{manage}\nset -e\nmanage.py migrate -v0\n{script}"
     at = {**environment, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(["bash", "-c", command], env=at, cwd=tmp_path, capture_output=True, text=True)
     warm.forget(environment["MEMORIA_DATA_DIR"])
-    for database in user_databases() - before:
-        assert engine.SERVER is not None
-        engine.SERVER.execute(f"DROP DATABASE {database}")
+    drop_user_databases(new_server)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "everything is equal" in done.stdout
     assert "10 users are out of service" in done.stdout
