@@ -25,7 +25,7 @@ from rich.console import Console
 from bench import beam, ranking, scenarios
 from bench.common import Rows, set_up
 
-# What is switched off together, by the fields of memoria.ranking.Weights that do it.
+# What is switched off together, by the fields of memoria.weights.Weights that do it.
 STAGES: dict[str, dict[str, float]] = {
     "nothing: all stages on": {},
     "closeness of meaning": {"dense": 0},
@@ -68,7 +68,7 @@ class Bench:
         from apps.feedback import selectors
         from apps.rest.views import retrieve
         from memoria.feedback import DEFAULT_PARAMS
-        from memoria.ranking import DEFAULT
+        from memoria.weights import DEFAULT
 
         retrieve.DEFAULT = replace(DEFAULT, **off)  # type: ignore[arg-type]
         # The weight of trust is the user's.

@@ -488,6 +488,11 @@ class Corpus:
             [m @ query if m.shape[1] == len(query) else np.zeros(len(m), np.float32) for m in means]
         )
 
+    @cached_property
+    def has_passages(self) -> bool:
+        """Whether any row has several passages, so that its best one is not its mean."""
+        return any(len(segment.vectors.passages) for segment in self.segments)
+
     def best_with(self, query: Floats, rows: NDArray[np.intp], means: Floats) -> Floats:
         """Cosine of the best passage of each of the `rows`; their mean where there is but one."""
         best = means[rows].copy()
@@ -505,9 +510,12 @@ class Corpus:
             best[inside] = np.maximum.reduceat(cosines, np.cumsum(counts) - counts)
         return best
 
-    def mean_of(self, row: int) -> Floats:
-        segment, local = self._place(row)
-        return segment.vectors.means[local]
+    def means_of(self, rows: NDArray[np.intp]) -> Floats:
+        """The mean vector of each of these rows, at least one."""
+        if len(self.segments) == 1:
+            return self.segments[0].vectors.means[rows]  # type: ignore[no-any-return]
+        places = [self._place(row) for row in rows.tolist()]
+        return np.stack([segment.vectors.means[local] for segment, local in places])
 
     # Words
 

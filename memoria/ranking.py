@@ -13,70 +13,16 @@ from dataclasses import dataclass, field
 from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
-from memoria import decay, reading
+from memoria import priors, reading
 from memoria.corpus import Corpus, Floats, Mask, largest
 from memoria.linking import links
+from memoria.priors import Rows, Scores, Window
 from memoria.reading import Asked
 from memoria.signals import Names
 from memoria.tokens import SINGLE
+from memoria.weights import DEFAULT, Weights
 
-Scores = NDArray[np.float64]
-# From and before, in seconds since 1970; None: open.
-Window = tuple[float | None, float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What each stage counts; 0 switches it off. bench/ablation.py shows what each is good for."""
-
-    dense: float = 1.0
-    lexical: float = 0.7
-    entity: float = 0.25
-    # Share of the mean over a memory's passages in its closeness; the rest is the best passage.
-    whole: float = 0.5
-    # A linked fact gets this share, per hop, of what it is linked to.
-    link: float = 0.7
-    # And this share of its own evidence on top: many facts owe the same to one key.
-    linked_own: float = 0.2
-    # Tone: own statements before advice; a few standing instructions and preferences.
-    voice: float = 0.05
-    instruction: float = 0.20
-    preference: float = 0.10
-    tone_places: int = 3
-    # Multipliers: how much of the score they can take away.
-    trust: float = 0.1
-    fresh: float = 0.05
-    # How slowly memories grow stale; 1 is the usual pace.
-    pace: float = 1.0
-    session: float = 0.1
-    time: float = 0.3
-    # Asked for the present or the past: what the last, or first, of the good ones gets more than the other end.
-    order: float = 0.15
-    # Of two facts that say nearly the same the older loses this, if the newer is trusted as much.
-    outdated: float = 0.05
-    outdated_alike: float = 0.6
-    # An answer has so much more evidence than the closeness of the nearest of so many unrelated memories would be by
-    # chance; never less than `nothing`, and `enough` always does, as does so much of the query's words. Nobody
-    # answers below `floor`.
-    beyond: float = 0.1
-    nothing: float = 0.22
-    enough: float = 0.4
-    worded: float = 0.6
-    floor: float = 0.08
-    # Below this share of the best a memory is no answer: messages, facts, facts without the query's names, linked.
-    gap: float = 0.30
-    gap_fact: float = 0.45
-    gap_unnamed: float = 0.65
-    gap_linked: float = 0.25
-    # From this cosine on two results say the same.
-    alike: float = 0.97
-    # How much a closer look at the best facts may take away or add.
-    reading: float = 1.0
-
-
-DEFAULT = Weights()
 # Memories whose single passages are compared; all where there are fewer than twice as many.
 CLOSE_LOOK = 200
 # The share of an event's words, by rarity, that a memory needs to tell of it.
@@ -165,48 +111,61 @@ def rank(
     lap("links")
     own = np.minimum(np.maximum(evidence, 0.0), linked)
     relevance = np.maximum(evidence, linked) + weights.linked_own * own
-    additions = _tone(corpus, relevance, evidence, allowed, weights)
-    multipliers = _multipliers(corpus, question, weights)
-    scores = sum(additions.values(), relevance) * reduce(np.multiply, multipliers.values())
-    scores[~allowed] = 0.0
-    additions["order"] = _ordered(corpus, question.order, scores, weights)
+    rows = np.flatnonzero(allowed & (relevance > 0))
+    additions = priors.tone(corpus, rows, relevance[rows], evidence[rows], weights)
+    multipliers = priors.multipliers(
+        *(corpus, rows),
+        now=question.now,
+        session_id=question.session_id,
+        window=question.window,
+        weights=weights,
+    )
+    scores = sum(additions.values(), relevance[rows]) * reduce(np.multiply, multipliers.values())
+    additions["order"] = priors.ordered(corpus, rows, question.order, scores, weights)
     scores = scores + additions["order"]
-    order = largest(scores, max(3 * top_k, 50))
-    order = order[allowed[order]]
-    ids = [corpus.memory_id(int(row)) for row in order]
-    said = _last_said(corpus, order, repeats(ids))
-    multipliers["repeated"] = _repeated(corpus, question, said, weights)
+    best = largest(scores, max(3 * top_k, 50))  # from here on nothing else is looked at
+    rows, scores = rows[best], scores[best]
+    additions = {name: values[best] for name, values in additions.items()}
+    multipliers = {name: values[best] for name, values in multipliers.items()}
+    ids = [corpus.memory_id(row) for row in rows.tolist()]
+    said = priors.last_said(corpus, rows, repeats(ids))
+    multipliers["repeated"] = priors.repeated(corpus, rows, now=question.now, said=said, weights=weights)
     scores = scores * multipliers["repeated"]
     if question.order != "first":
-        additions["outdated"] = _outdated(corpus, scores, said, weights)
+        additions["outdated"] = priors.outdated(corpus, rows, scores, said, weights)
         scores = scores + additions["outdated"]
     lap("priors")
     opinions = feedback(ids)
-    for row in order:
-        scores[row] *= opinions.get(corpus.memory_id(int(row)), 1.0)
-    multipliers["reading"] = _read(corpus, question.asked, order, texts, weights)
-    scores = scores * multipliers["reading"]
+    multipliers["feedback"] = np.array([opinions.get(memory_id, 1.0) for memory_id in ids])
+    multipliers["reading"] = _read(corpus, question.asked, rows, ids, texts, weights)
+    scores = scores * multipliers["feedback"] * multipliers["reading"]
     lap("reading the best")
-    order = order[np.lexsort((order, -scores[order]))]
-    kept = _cut(corpus, order, scores, evidence, linked, _named_share(channels, weights), top_k, weights)
-    dropped = {"below the floor": candidates - len(kept)} if len(kept) < min(candidates, len(order)) else {}
-    distinct = _diverse(corpus, kept, weights)
-    shown = max(top_k, choice)
-    dropped["alike"] = len(kept) - len(distinct)
-    dropped["beyond top_k"] = max(0, len(distinct) - top_k)
+    order = np.lexsort((rows, -scores))
+    is_near = _cut(
+        *(corpus, rows[order], scores[order], evidence, linked),
+        named=_named_share(channels, weights),
+        top_k=top_k,
+        weights=weights,
+    )
+    kept = order[is_near]
+    distinct = kept[_distinct(corpus, rows[kept], weights)]
+    dropped = {
+        "below the floor": candidates - len(kept) if len(kept) < min(candidates, len(rows)) else 0,
+        "alike": len(kept) - len(distinct),
+        "beyond top_k": len(distinct) - top_k,
+    }
     channels["entity"] = np.maximum(channels["entity"], linked)
     hits = [
         Hit(
-            row=int(row),
-            memory_id=corpus.memory_id(int(row)),
-            score=float(scores[row]),
-            relevance=float(relevance[row]),
-            channels={name: float(values[row]) for name, values in channels.items()},
-            multipliers={name: float(values[row]) for name, values in multipliers.items()}
-            | {"feedback": opinions.get(corpus.memory_id(int(row)), 1.0)},
-            additions={name: float(values[row]) for name, values in additions.items() if values[row]},
+            row=int(rows[place]),
+            memory_id=ids[place],
+            score=float(scores[place]),
+            relevance=float(relevance[rows[place]]),
+            channels={name: float(values[rows[place]]) for name, values in channels.items()},
+            multipliers={name: float(values[place]) for name, values in multipliers.items()},
+            additions={name: float(values[place]) for name, values in additions.items() if values[place]},
         )
-        for row in distinct[:shown]
+        for place in distinct[: max(top_k, choice)].tolist()
     ]
     _number(hits, channels, allowed)
     lap("cut")
@@ -237,11 +196,14 @@ def _is_answerable(
     By chance the largest of n is about the square root of 2 ln n spreads out. Single characters do not count where
     there is anything longer: any two Chinese texts share some.
     """
-    words = Counter([term for term in question.terms if not term.startswith(SINGLE)] or question.terms)
+    longer = [term for term in question.terms if not term.startswith(SINGLE)]
+    words = Counter(longer or question.terms)
+    near = evidence
+    if longer and len(longer) < len(question.terms):
+        near = evidence - channels["lexical"] + weights.lexical * corpus.lexical(words)
     compared = channels["dense"][allowed & corpus.has_vector]
     chance = float(compared.std()) * math.sqrt(2 * math.log(len(compared))) if len(compared) else 0.0
     bar = min(max(weights.nothing, weights.beyond + chance), weights.enough)
-    near = evidence - channels["lexical"] + weights.lexical * corpus.lexical(words)
     return bool(near[allowed].max() >= bar or corpus.coverage(words)[allowed].max() >= weights.worded)
 
 
@@ -268,6 +230,8 @@ def _channels(
 def _closeness(corpus: Corpus, query: Floats, lexical: Scores, allowed: Mask, weights: Weights) -> Scores:
     """Half the best passage, half all of them; single passages only of those that look good from afar."""
     means = corpus.means_with(query)
+    if not corpus.has_passages:
+        return np.maximum(means, 0.0).astype(np.float64)
     promising = np.flatnonzero(allowed)
     if len(promising) > 2 * CLOSE_LOOK:
         from_afar = means[promising] + weights.voice * corpus.voice[promising]
@@ -324,76 +288,12 @@ def _named_share(channels: Mapping[str, Scores], weights: Weights) -> Scores:
     return channels["entity"] / weights.entity if weights.entity else channels["entity"]
 
 
-def _tone(
-    corpus: Corpus, relevance: Scores, evidence: Scores, allowed: Mask, weights: Weights
-) -> dict[str, Scores]:
-    """Small sums for how a memory speaks. Instructions and preferences lift only the best few that are to the point:
-    a store full of them must not bury everything else.
-    """
-    least = weights.gap * float(evidence[allowed].max())
-    priors: dict[str, Scores] = {"voice": np.where(relevance > 0, weights.voice * corpus.voice, 0.0)}
-    for name, marked, weight in (
-        ("instruction", corpus.is_instruction, weights.instruction),
-        ("preference", corpus.is_preference, weights.preference),
-    ):
-        priors[name] = np.zeros(len(corpus))
-        rows = np.flatnonzero(marked & allowed & (evidence >= least))
-        priors[name][rows[largest(evidence[rows], weights.tone_places)]] = weight
-    return priors
-
-
-def _multipliers(corpus: Corpus, question: Question, weights: Weights) -> dict[str, Scores]:
-    """Factors per row, each within its weight of 1."""
-    factors = _of_age(corpus, question.now - corpus.observed, weights)
-    if question.session_id is not None:
-        same, free = corpus.of_session(question.session_id), corpus.of_session(None)
-        factors["session"] = np.where(same, 1 + weights.session, np.where(free, 1 + weights.session / 4, 1.0))
-    if question.window is not None:
-        factors["time"] = np.where(_inside(corpus, question.window), 1.0, 1 - weights.time)
-    return factors
-
-
-def _of_age(corpus: Corpus, seconds: Scores, weights: Weights) -> dict[str, Scores]:
-    age = seconds / decay.DAY
-    trust = decay.effective_confidence(corpus.confidences, corpus.tiers, age)
-    fresh = decay.freshness(corpus.types, age / weights.pace)
-    return {"trust": 1 - weights.trust * (1 - trust), "fresh": 1 - weights.fresh * (1 - fresh)}
-
-
-def _last_said(corpus: Corpus, rows: NDArray[np.intp], moments: Mapping[str, float]) -> Scores:
-    said = corpus.observed
-    for row in rows if moments else ():
-        if (moment := moments.get(corpus.memory_id(int(row)), 0.0)) > said[row]:
-            said = said.copy() if said is corpus.observed else said
-            said[row] = moment
-    return said
-
-
-def _repeated(corpus: Corpus, question: Question, said: Scores, weights: Weights) -> Scores:
-    """What is said again is as trusted and as fresh as on that day."""
-    if said is corpus.observed:
-        return np.ones(len(corpus))
-    then = _of_age(corpus, question.now - corpus.observed, weights)
-    since = _of_age(corpus, question.now - said, weights)
-    return np.prod([since[name] / then[name] for name in then], axis=0)  # type: ignore[no-any-return]
-
-
-def _inside(corpus: Corpus, window: Window) -> Mask:
-    start, end = window
-    inside = np.ones(len(corpus), dtype=np.bool_)
-    if start is not None:
-        inside &= corpus.observed >= start
-    if end is not None:
-        inside &= corpus.observed < end
-    return inside
-
-
 def _by_time(corpus: Corpus, question: Question, allowed: Mask, top_k: int) -> Ranked:
     """What was observed in the window: from its open end on, or the latest first; the earliest where those are asked
     for.
     """
     window = question.window or (None, None)
-    rows = np.flatnonzero(allowed & _inside(corpus, window))
+    rows = np.flatnonzero(allowed & priors.inside(corpus, window))
     is_early_first = question.order == "first" or (window[0] is not None and window[1] is None)
     times = corpus.observed[rows]
     order = rows[np.lexsort((rows, times if is_early_first else -times))]
@@ -409,98 +309,73 @@ def _by_time(corpus: Corpus, question: Question, allowed: Mask, top_k: int) -> R
     return Ranked(hits, {reason: count for reason, count in dropped.items() if count > 0})
 
 
-def _ordered(corpus: Corpus, order: str | None, scores: Scores, weights: Weights) -> Scores:
-    """Asked for the present or the past: more for the late or the early among those that answer well."""
-    extra = np.zeros(len(corpus))
-    rows = np.flatnonzero(scores >= 0.4 * scores.max()) if order is not None else np.zeros(0, dtype=np.intp)
-    times = corpus.observed[rows]
-    if len(rows) > 1 and np.ptp(times) > 0.01 * decay.DAY:
-        place = np.argsort(np.argsort(times if order == "latest" else -times, kind="stable"), kind="stable")
-        extra[rows] = weights.order * place / (len(rows) - 1)
-    return extra
-
-
-def _outdated(corpus: Corpus, scores: Scores, said: Scores, weights: Weights) -> Scores:
-    """Of two facts near the top that say nearly the same the one that was last said longer ago loses a little, unless
-    it is trusted more.
-    """
-    loss = np.zeros(len(corpus))
-    top = [row for row in largest(scores, 12) if corpus.is_fact[row] and corpus.has_vector[row]]
-    if len(top) > 1:
-        means = np.stack([corpus.mean_of(int(row)) for row in top])
-        alike = means @ means.T >= weights.outdated_alike
-        newer = said[top][None, :] > said[top][:, None]
-        trusted = corpus.tiers[top][None, :] <= corpus.tiers[top][:, None]
-        loss[np.array(top)[np.flatnonzero((alike & newer & trusted).any(axis=1))]] = -weights.outdated
-    return loss
-
-
 def _read(
-    corpus: Corpus,
-    asked: Asked | None,
-    order: NDArray[np.intp],
-    texts: Texts,
-    weights: Weights,
+    corpus: Corpus, asked: Asked | None, rows: Rows, ids: list[str], texts: Texts, weights: Weights
 ) -> Scores:
     """Factors for the facts among the best whose texts say more, or something else, than their words do."""
-    read = np.ones(len(corpus))
+    read = np.ones(len(rows))
     if asked is None or not weights.reading or not (asked.reads_all or asked.asserts):
         return read
-    rows = [int(row) for row in order if corpus.is_fact[row]]
-    if not rows or not (asked.reads_all or corpus.is_telling[rows].any()):
+    facts = np.flatnonzero(corpus.is_fact[rows])
+    if not len(facts) or not (asked.reads_all or corpus.is_telling[rows[facts]].any()):
         return read
-    said = texts([corpus.memory_id(row) for row in rows])
-    rows = [row for row in rows if corpus.memory_id(row) in said]
+    said = texts([ids[place] for place in facts])
+    places = [place for place in facts if ids[place] in said]
     found = reading.factors(
         asked,
-        [said[corpus.memory_id(row)] for row in rows],
-        [float(corpus.observed[row]) for row in rows],
+        [said[ids[place]] for place in places],
+        [float(corpus.observed[rows[place]]) for place in places],
     )
-    read[rows] = 1 - weights.reading * (1 - np.array(found))
+    read[places] = 1 - weights.reading * (1 - np.array(found))
     return read
 
 
 def _cut(
     corpus: Corpus,
-    order: NDArray[np.intp],
+    rows: Rows,
     scores: Scores,
     evidence: Scores,
     linked: Scores,
+    *,
     named: Scores,
     top_k: int,
     weights: Weights,
-) -> NDArray[np.intp]:
-    """Leave out what is far behind the best: strictly for facts when few results are wanted, mildly for messages."""
+) -> Mask:
+    """Which of the `rows` with these `scores` are not far behind the best: strictly for facts when few results are
+    wanted, mildly for messages.
+    """
     strictness = min(1.0, max(0.0, 2 * (BROAD - top_k) / BROAD))
-    bar = np.full(len(order), weights.gap, dtype=np.float64)
-    is_fact = corpus.is_fact[order]
+    bar = np.full(len(rows), weights.gap, dtype=np.float64)
+    is_fact = corpus.is_fact[rows]
     bar[is_fact] += strictness * (weights.gap_fact - weights.gap)
-    if named[order].max(initial=0.0) > 0.9:  # somebody carries the names of the query; these do not
+    if named[rows].max(initial=0.0) > 0.9:  # somebody carries the names of the query; these do not
         stricter = weights.gap + strictness * (weights.gap_unnamed - weights.gap)
-        bar[is_fact & (named[order] < 0.5)] = stricter
-    best = scores[order].max(initial=0.0)
-    by_link = (linked[order] >= evidence[order]) & (scores[order] >= weights.gap_linked * best)
-    return order[((scores[order] >= bar * best) | by_link) & (scores[order] >= weights.floor)]
+        bar[is_fact & (named[rows] < 0.5)] = stricter
+    best = scores.max(initial=0.0)
+    by_link = (linked[rows] >= evidence[rows]) & (scores >= weights.gap_linked * best)
+    return ((scores >= bar * best) | by_link) & (scores >= weights.floor)  # type: ignore[no-any-return]
 
 
-def _diverse(corpus: Corpus, rows: NDArray[np.intp], weights: Weights) -> NDArray[np.intp]:
-    """Of results that say the same keep the best-placed one."""
+def _distinct(corpus: Corpus, rows: Rows, weights: Weights) -> list[int]:
+    """Places of the `rows` that remain when of those that say the same only the first is kept."""
     if len(rows) < 2:
-        return rows
-    means = np.stack([corpus.mean_of(int(row)) for row in rows])
+        return list(range(len(rows)))
+    means = corpus.means_of(rows)
     norms = np.linalg.norm(means, axis=1)
-    means /= np.maximum(norms, 1e-9)[:, None]
+    means = means / np.maximum(norms, 1e-9)[:, None]
     alike = np.tril(means @ means.T >= weights.alike, -1)
+    has_double = alike.any(axis=1)
     kept: list[int] = []
     for place in range(len(rows)):
-        if not alike[place, kept].any():
+        if not has_double[place] or not alike[place, kept].any():
             kept.append(place)
-    return rows[kept]
+    return kept
 
 
 def _number(hits: list[Hit], channels: Mapping[str, Scores], allowed: Mask) -> None:
     """Say for each hit which place each channel gave it."""
     for name, values in channels.items():
+        counted = values[allowed]
         for hit in hits:
             if values[hit.row] > 0:
-                hit.ranks[name] = 1 + int(np.count_nonzero(values[allowed] > values[hit.row]))
+                hit.ranks[name] = 1 + int(np.count_nonzero(counted > values[hit.row]))

@@ -26,12 +26,14 @@ from memoria.entities import possible_names
 from memoria.errors import Unavailable
 from memoria.passages import focus
 from memoria.ports import Embedder, Reranker
-from memoria.ranking import DEFAULT, Feedback, Hit, Question, Weights, Window
+from memoria.priors import Window
+from memoria.ranking import Feedback, Hit, Question
 from memoria.reading import asked
 from memoria.signals import names
 from memoria.temporal import Intent, asks_for_time_alone, intent
 from memoria.tokens import search_terms
 from memoria.types import TrustTier
+from memoria.weights import DEFAULT, Weights
 
 # Characters of a question that count; the rules that read it look at every place.
 LONGEST_QUERY = 4_000

@@ -40,6 +40,7 @@ from memoria.temporal.names import (
 from memoria.temporal.spans import Span, Unit
 from memoria.temporal.words import (
     AGO,
+    BEGINNINGS,
     BOUND_BEFORE,
     BOUND_BEHIND,
     CHINESE,
@@ -88,10 +89,16 @@ def times(words: Words, *, is_past: bool, is_general: bool) -> Iterator[Phrase]:
     """The times in a text, in its order. `is_past`: it tells of something past; `is_general`: of what is always."""
     at = 0
     while at < len(words):
-        phrase = _phrase(words, at, is_past=is_past, is_general=is_general)
+        begins = _may_begin(words[at])
+        phrase = _phrase(words, at, is_past=is_past, is_general=is_general) if begins else None
         if phrase is not None:
             yield phrase
         at = at + 1 if phrase is None else phrase.end
+
+
+def _may_begin(word: str) -> bool:
+    """Whether a time may begin with this word; to read on for every word of a text takes long."""
+    return len(word) <= 2 or word in BEGINNINGS or not word.isascii() or word[0].isdigit()
 
 
 def _phrase(words: Words, start: int, *, is_past: bool, is_general: bool) -> Phrase | None:

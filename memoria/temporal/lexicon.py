@@ -47,6 +47,11 @@ class Lexicon(Generic[Value]):
         for entries in self._by_first.values():
             entries.sort(key=lambda entry: -len(entry[0]))
 
+    @property
+    def beginnings(self) -> frozenset[str]:
+        """The words with which a phrase may begin."""
+        return frozenset(self._by_first)
+
     def read(self, words: Words, at: int) -> tuple[Value, int] | None:
         for phrase, value in self._by_first.get(words[at], ()):
             if words.all[at : at + len(phrase)] == phrase:

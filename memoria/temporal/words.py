@@ -226,3 +226,8 @@ NO_THING = frozenset(
 OTHERWISE = {"周": "期刊报年长游边围转", "年": "级龄纪轻", "月": "球亮饼天革"}
 
 NO_LAST = frozenset("以晚早马线网身路楼海天地床桌一")
+
+# English words with which a time, or its bound, may begin; most words of most texts are none of them.
+BEGINNINGS = frozenset(("half", *MONTHS, *SEASONS, *WEEKDAYS, *ORDINALS, *NUMBERS)).union(
+    *(each.beginnings for each in vars().copy().values() if isinstance(each, Lexicon))
+)

@@ -5,10 +5,11 @@ import pytest
 
 from memoria.corpus import Columns, Corpus, Segment
 from memoria.feedback import HALF_LIFE_DAYS, factor
-from memoria.ranking import DEFAULT, Question, rank
+from memoria.ranking import Question, rank
 from memoria.search_text import search_text
 from memoria.signals import names
 from memoria.tokens import search_terms
+from memoria.weights import DEFAULT
 
 DAY = 86_400.0
 NOW = 20_000 * DAY

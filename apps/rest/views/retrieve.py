@@ -22,7 +22,8 @@ from memoria.drafts import checked_subject, checked_type
 from memoria.errors import Invalid
 from memoria.feedback import DEFAULT_PARAMS
 from memoria.queries import checked_metadata_filter
-from memoria.ranking import DEFAULT, Hit
+from memoria.ranking import Hit
+from memoria.weights import DEFAULT
 
 USUAL_DECAY_HOURS = DEFAULT_PARAMS.temporal_decay_hours
 LEVELS = {"true": "basic", "basic": "basic", "verbose": "verbose", "analyze": "analyze"}
