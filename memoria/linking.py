@@ -35,18 +35,24 @@ def links(corpus: Corpus, evidence: Scores, terms: Sequence[str], allowed: Mask,
     if share <= 0 or top <= 0 or count < 2:
         return total
     limit = min(max(LEAST, SHARE * count), MOST)
-    asked = set(terms)
+    asked, others = set(terms), len(corpus) - count
+    known: dict[str | int, RowNumbers] = {}
     scores = np.where(facts, np.maximum(evidence, 0.0), 0.0)
     for _ in range(HOPS):
         seeds = largest(scores, SEEDS)
         seeds = seeds[scores[seeds] > 0]
         live = np.zeros(len(corpus))
         live[seeds] = scores[seeds]
-        carriers = [
-            (rows, weight)
-            for key, weight in _keys(corpus, seeds, asked).items()
-            if 2 <= len(rows := _facts_with(corpus, key, facts)) <= limit
-        ]
+        carriers = []
+        for key, weight in _keys(corpus, seeds, asked).items():
+            if key not in known:
+                rows = _rows_with(corpus, key)
+                is_rare = (
+                    2 <= len(rows) <= limit + others
+                )  # else it has too few or too many facts in any case
+                known[key] = rows[facts[rows]] if is_rare else rows[:0]
+            if 2 <= len(known[key]) <= limit:
+                carriers.append((known[key], weight))
         if not carriers:
             break
         total = np.maximum(total, share * _passed_on(carriers, live, top, len(corpus)))
@@ -72,15 +78,10 @@ def _keys(corpus: Corpus, seeds: NDArray[np.intp], asked: set[str]) -> dict[str 
     return keys | dict.fromkeys(entities, 1.0)
 
 
-def _facts_with(corpus: Corpus, key: str | int, facts: Mask) -> RowNumbers:
-    rows: RowNumbers
+def _rows_with(corpus: Corpus, key: str | int) -> RowNumbers:
     if isinstance(key, int):
-        rows = np.unique(corpus.rows_of_entity(key))
-    elif key.startswith(STRONG):
-        rows = corpus.rows_named(key[1:])
-    else:
-        rows = corpus.postings(key)[0]
-    return rows[facts[rows]]
+        return np.unique(corpus.rows_of_entity(key))
+    return corpus.rows_named(key[1:]) if key.startswith(STRONG) else corpus.postings(key)[0]
 
 
 def _passed_on(carriers: Sequence[tuple[RowNumbers, float]], live: Scores, top: float, size: int) -> Scores:

@@ -84,7 +84,7 @@ MEMORIA_LEASE_SECONDS = number("MEMORIA_LEASE_SECONDS", default=10, low=1, high=
 
 SQLITE_OPTIONS: dict[str, Any] = {
     "transaction_mode": "IMMEDIATE",
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=5000",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=10000",
 }
 MYSQL_OPTIONS: dict[str, Any] = {"charset": "utf8mb4", "isolation_level": "read committed"}
 
@@ -190,7 +190,7 @@ MEMORIA_REDIS_URL = parse.redis_url("MEMORIA_REDIS_URL", read_secret("MEMORIA_RE
 MEMORIA_INSTANCE_ID = f"{read('MEMORIA_INSTANCE_ID', default=uuid.uuid4().hex)}-{os.getpid()}"
 MEMORIA_HOST = read("MEMORIA_HOST", "HOST", default="127.0.0.1")
 MEMORIA_PORT = int(number("MEMORIA_PORT", "PORT", default=8100, low=1, high=65_535))
-MEMORIA_WORKERS = int(number("MEMORIA_WORKERS", default=1, low=1, high=64))
+MEMORIA_WORKERS = int(number("MEMORIA_WORKERS", default=min(4, os.cpu_count() or 1), low=1, high=64))
 MEMORIA_THREADS = int(number("MEMORIA_THREADS", default=16, low=1, high=512))
 MEMORIA_LOG_LEVEL = read("MEMORIA_LOG_LEVEL", default="INFO").upper()
 MEMORIA_LOG_FORMAT = read("MEMORIA_LOG_FORMAT", default="text")

@@ -96,6 +96,17 @@ def test_after_the_announced_wait_requests_pass_again(tmp_path):
         server.stop()
 
 
+def test_processes_of_one_server_share_the_limit(tmp_path):
+    server = own_server(tmp_path / "two", MEMORIA_RATE_LIMIT_AUTH_KEYS=f"{LIMIT},{WINDOW}", MEMORIA_WORKERS=2)
+    try:
+        key = server.user("ada").headers["authorization"].removeprefix("Bearer ")
+        connections = [server.client(key) for _ in range(30)]  # the kernel gives them to either process
+        codes = [connection.get("/v1/memories").status_code for connection in connections]
+        assert codes == [200] * LIMIT + [429] * (30 - LIMIT)
+    finally:
+        server.stop()
+
+
 def test_processes_that_share_redis_share_the_limit(tmp_path):
     redis = start_redis()
     settings = {"MEMORIA_RATE_LIMIT_AUTH_KEYS": f"{LIMIT},{WINDOW}", "MEMORIA_REDIS_URL": redis.url}

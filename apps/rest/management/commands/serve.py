@@ -38,6 +38,7 @@ class Command(BaseCommand):
         self._greet(host, port)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
         os.environ["MEMORIA_DATA_DIR"] = str(settings.MEMORIA_DATA_DIR)
+        os.environ["MEMORIA_WORKERS"] = str(workers)
         # Requests run in threads of their own; more threads inside one matrix product only get in each other's way.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         command = [
