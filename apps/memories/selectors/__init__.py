@@ -106,7 +106,7 @@ def memory_list(*, view: View, filters: Filters, limit: int, cursor: str | None 
     """Active memories, newest id first, after the cursor."""
     if view.is_main_now:
         rows = _after(cursor, filters.apply(Memory.objects.all()))
-        items = [record(row) for row in rows.only(*RECORD_COLUMNS)[: limit + 1]]
+        items = [MemoryRecord(*row) for row in rows.values_list(*RECORD_COLUMNS)[: limit + 1]]
     else:
         items = _merged(view, filters, limit + 1, cursor)
     more = len(items) > limit
@@ -130,8 +130,8 @@ def _merged(view: View, filters: Filters, count: int, cursor: str | None) -> lis
     found: dict[str, MemoryRecord] = {}
     for source in [*([] if view.is_main else [view.overlay().filter(absent=0)]), *view.inherited()]:
         if missing := [memory_id for memory_id in ids if memory_id not in found]:
-            for row in source.filter(memory_id__in=missing).only(*RECORD_COLUMNS):
-                found[row.memory_id] = record(row)
+            for row in source.filter(memory_id__in=missing).values_list(*RECORD_COLUMNS):
+                found[row[0]] = MemoryRecord(*row)
     return [found[memory_id] for memory_id in ids if memory_id in found and found[memory_id].is_active]
 
 
