@@ -82,6 +82,11 @@ _STAND_IN = re.compile(
     r"(?:test|my|new|old|user|some|the|db|root)?[_-]?(?:pass(?:word|wd)?|pwd|secret|token|key)s?",
     re.IGNORECASE,
 )
+# What examples and tests of code have in its place: mysecretpassword, wrong_password, secure_password123.
+_EXAMPLE = re.compile(
+    r"(?:(?:test|my|your|new|old|user|some|any|the|a|root|secret|secure|super|strong|weak|wrong|correct|right|valid"
+    r"|invalid|other|another|different|plain|hashed|fake|mock)[_-]?){1,3}password[_-]?\d{0,3}"
+)
 _MEASURE = re.compile(
     r"\d{1,4}(?:[.,]\d+)?[+%]?-?(?:[a-z]{1,2}|bits?|bytes?|chars?|characters?|digits?|letters?|words?"
     r"|symbols?|min|mins|minutes?|hours?|hrs?"
@@ -134,7 +139,7 @@ def is_phrase(value: str) -> bool:
 
 def _is_other(value: str) -> bool:
     """Whether it is something else that people put there: a path, a reference, code, a date, a measure."""
-    forms = (_PLACEHOLDER, _REFERENCE, _CODE, _EMAIL, _NUMBERED, _STAND_IN, _MEASURE, _DATE)
+    forms = (_PLACEHOLDER, _REFERENCE, _CODE, _EMAIL, _NUMBERED, _STAND_IN, _EXAMPLE, _MEASURE, _DATE)
     if any(form.fullmatch(value) for form in forms) or is_made_up(value):
         return True
     return _PATH.fullmatch(value) is not None and not (

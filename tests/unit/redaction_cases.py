@@ -358,6 +358,9 @@ SECRETS = [*PROVIDERS, *NAMED]
 
 # What only talks about such things, or looks like them to a careless eye.
 ORDINARY = [
+    """def test_login():\n    password = "mysecretpassword"\n    wrong_password = "wrongpassword"\n""",
+    "# Simulate a login attempt\nprovided_password = 'secure_password123'\nis_valid = check(provided_password)",
+    """u = User(name="ada")\nu.set_password("cat")\npassword = 'another-valid-password'""",
     # About secrets, giving none away
     "the API token is base64-encoded before it is sent",
     "the private key is ed25519, the old one was rsa4096",
