@@ -90,6 +90,7 @@ def start_server(data: Path, *, database_url: str | None = None, **settings: Any
         process = subprocess.Popen(
             [sys.executable, str(ROOT / "manage.py"), "serve"],
             env=environment,
+            cwd=data,  # any folder will do
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

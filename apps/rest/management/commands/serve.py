@@ -39,6 +39,9 @@ class Command(BaseCommand):
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
         os.environ["MEMORIA_DATA_DIR"] = str(settings.MEMORIA_DATA_DIR)
         os.environ["MEMORIA_WORKERS"] = str(workers)
+        # Its processes find the code from whatever folder the server is started in.
+        places = [str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
+        os.environ["PYTHONPATH"] = os.pathsep.join(places)
         # Requests run in threads of their own; more threads inside one matrix product only get in each other's way.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         command = [
