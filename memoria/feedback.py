@@ -16,8 +16,8 @@ class Signal(StrEnum):
 
 # A signal counts half after so long: what was useless for last year's questions may serve this year's.
 HALF_LIFE_DAYS = 90.0
-# However many signals there are, they change a score by no more than this.
-LEAST, MOST = 0.5, 2.0
+# However many signals there are, they change a score by no more than this: what fits better comes first in any case.
+LEAST, MOST = 0.7, 1.3
 TUNING_SIGNALS = 10
 
 

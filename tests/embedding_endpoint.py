@@ -9,6 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from apps.memories.embedding.hashed import HashedEmbedder
 
+# A text with this in it is never taken, and neither is what comes with it.
+REFUSED = "unspeakable"
+
 
 class Embeddings(ThreadingHTTPServer):
     """An OpenAI-compatible `/embeddings`."""
@@ -32,6 +35,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked += 1
         if self.server.behaviour == "fails":
             self.send_error(500)
+            return
+        if any(REFUSED in text for text in body["input"]):
+            self.send_error(400)
             return
         self.send_response(200)
         self.end_headers()

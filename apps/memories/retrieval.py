@@ -15,7 +15,7 @@ from apps.memories.filters import ANY, Filters
 from apps.memories.models import Memory
 from apps.memories.records import RECORD_COLUMNS, MemoryRecord
 from apps.memories.reranker import READ
-from apps.memories.selectors import Conflict, conflicts_of, ids_matching, last_repeats
+from apps.memories.selectors import Conflict, conflicts_of, ids_matching, last_repeats, opponents
 from apps.memories.services.vectors import query_vector, vectors_lacking
 from apps.memories.view import View
 from apps.tenancy import sql
@@ -162,7 +162,33 @@ def memories_retrieve(
     )
     found_ids = [each.memory.memory_id for each in found]
     conflicts = conflicts_of(view=view, memory_ids=found_ids) if found else []
+    if conflicts:
+        found = _with_opponents(view, found, conflicts, corpus, allowed)[:top_k]
     return Retrieval(found, explanation, conflicts)
+
+
+def _with_opponents(
+    view: View, found: list[Found], conflicts: list[Conflict], corpus: Corpus, allowed: Mask
+) -> list[Found]:
+    """Beside what was found what may contradict it and was left out, say because it says nearly the same: in front of
+    it where it is as trusted and newer.
+    """
+    disagreeing = opponents(conflicts)
+    there = {each.memory.memory_id for each in found}
+    lacking = [
+        memory_id
+        for memory_id in disagreeing.keys() - there
+        if (row := corpus.row_of(memory_id)) is not None and allowed[row]
+    ]
+    others = {row[0]: MemoryRecord(*row) for row in _rows(view, lacking, RECORD_COLUMNS)}
+    result: list[Found] = []
+    for each in found:
+        ours = [others.pop(i) for i in disagreeing.get(each.memory.memory_id, ()) if i in others]
+        group = [each, *(Found(other, each.score) for other in ours)]
+        group.sort(key=lambda one: one.memory.observed_at, reverse=True)
+        group.sort(key=lambda one: one.memory.trust_tier)
+        result += group
+    return result
 
 
 def _not_embedded(corpus: Corpus) -> str | None:

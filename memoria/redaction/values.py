@@ -114,6 +114,11 @@ _HARMLESS = frozenset(
     " encrypted"
     " hashed necessary mandatory confidential username user login admin basic bearer apikey".split()
 )
+# Words that people really have for a password.
+_COMMON_PASSWORDS = frozenset(
+    "letmein qwerty qwertz azerty qwertyuiop iloveyou sunshine princess dragon monkey football baseball superman"
+    " batman michael jordan starwars trustno1 asdf asdfgh asdfghjkl zxcvbn zxcvbnm toor changeit".split()
+)
 _TALK = frozenset(
     "a an the is are was be been must should can may will to of in at on for by with from and or not your"
     " you my it its"
@@ -161,6 +166,8 @@ def _is_said(value: str) -> bool:
 def is_secret_value(value: str, kind: Kind, link: Link, *, is_quoted: bool, after: str) -> bool:
     """Whether this value of a thing named so is a secret. `after` is what follows it in the text."""
     low = value.lower()
+    if low in _COMMON_PASSWORDS and kind is Kind.PASSWORD and link is not Link.NEXT:
+        return True
     if low in _HARMLESS or len(value) < 4:
         return False
     if value.isdigit():

@@ -303,3 +303,28 @@ def test_a_time_alone_names_nothing_to_correct(ada):
     body = {"query": "today", "new_content": "something else"}
     assert ada.http.post("/v1/memories/correct", json=body).status_code == 404
     assert ada.contents() == ["The lamp in the hall is broken"]
+
+
+def test_by_query_the_new_text_tells_which_of_several_is_meant(ada):
+    first, second = (f"The API timeout of service {name} is 10 seconds" for name in "AB")
+    ada.store(first)
+    ada.store(second)
+    answer = try_by_query(ada, "API timeout", "The API timeout of service B is 30 seconds")
+    assert answer.status_code == 200, answer.text
+    assert sorted(ada.contents()) == [first, "The API timeout of service B is 30 seconds"]
+
+
+def test_by_query_nothing_is_guessed(ada):
+    ids = {ada.store(f"{name} prefers tea")["memory_id"] for name in ("Alice", "Bob")}
+    answer = try_by_query(ada, "prefers tea", "prefers coffee")
+    assert answer.status_code == 409, answer.text
+    assert all(memory_id in answer.json()["detail"] for memory_id in ids)
+    for query, text in (("Alice birthday", "Born in May"), ("phone number of Bob", "It is 5550")):
+        assert try_by_query(ada, query, text).status_code == 404
+    assert sorted(ada.contents()) == ["Alice prefers tea", "Bob prefers tea"]
+
+
+def test_a_correction_names_what_it_disagrees_with(ada):
+    sure = ada.store("Deploys are not allowed on Fridays", trust_tier="T1")["memory_id"]
+    other = ada.store(BEES)["memory_id"]
+    assert correct(ada, other, "Deploys are allowed on Fridays")["conflicts_with"] == [sure]

@@ -35,6 +35,15 @@ def test_a_contradiction_keeps_both_and_says_so(ada):
     assert one(ada, new["memory_id"]).json()["conflicts_with"] == [old["memory_id"]]
 
 
+def test_both_sides_of_a_contradiction_are_found_the_newer_first(ada):
+    older, newer = (
+        store(ada, text)["content"] for text in ("User likes coffee", "User does not like coffee")
+    )
+    for query in ("coffee", "likes coffee"):
+        answer = ada.http.post("/v1/memories/retrieve", json={"query": query}).json()
+        assert [found["content"] for found in answer] == [newer, older]
+
+
 def test_retrieval_names_what_disagrees(ada):
     old = store(ada, "Deploys are allowed on Fridays")["memory_id"]
     new = store(ada, "Deploys are not allowed on Fridays")["memory_id"]

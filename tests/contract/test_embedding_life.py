@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests import engine
-from tests.embedding_endpoint import Embeddings, embedding_endpoint
+from tests.embedding_endpoint import REFUSED, Embeddings, embedding_endpoint
 from tests.running import RunningServer, start_server
 
 QUERY_SECONDS = 0.5
@@ -172,3 +172,18 @@ def test_another_width_and_texts_stored_without_an_embedder_are_embedded_by_the_
         assert answer["explain"].get("degraded") is None
     store(ada, "The kettle is red")
     assert healed(ada)["embedded"] == 4
+
+
+def test_a_text_that_the_endpoint_refuses_keeps_nobody_waiting(
+    start: Callable[..., RunningServer], endpoint: Embeddings
+) -> None:
+    ada = start().user("ada")
+    items = [{"content": f"Shelf {n} holds jar {n * 7}"} for n in range(70)]
+    items[20] = {"content": f"An {REFUSED} word on shelf 20"}
+    answer = ada.post("/v1/memories/batch", json={"memories": items})
+    assert answer.status_code == 201, answer.text
+    deadline = time.monotonic() + 30
+    while (state := ada.get("/v1/health/capacity").json()["embedding"])["lacking"] > 1:
+        assert time.monotonic() < deadline, state
+        time.sleep(0.2)
+    assert (state["lacking"], state["embedded"]) == (1, 69)

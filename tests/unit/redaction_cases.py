@@ -220,6 +220,9 @@ PROVIDERS = [
 
 # Passwords and keys that have no form of their own and are known by what is said around them.
 NAMED = [
+    Case("password: {}", "letmein"),
+    Case("my password is {}", "sunshine"),
+    Case("密码是{}", "qwerty"),
     # Files and environments
     Case("password = {}", "hunter2"),
     Case("DB_PASSWORD={}", "correcthorse"),

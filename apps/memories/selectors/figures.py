@@ -119,20 +119,25 @@ def storage_health() -> StorageHealth:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingHealth:
+    width: int
     active: int
     embedded: int
     """Active memories that have a vector of the model and width asked for."""
 
 
 def embedding_health(*, model: str, dim: int) -> EmbeddingHealth:
-    """How far main's memories have vectors of a model and width; width 0: of any."""
+    """How far main's memories have vectors of a model and width; width 0, that of an endpoint which this process has
+    not asked yet: of the width that was made last.
+    """
+    latest = "SELECT dim FROM mem_embeddings WHERE model = %s ORDER BY id DESC LIMIT 1"
+    dim = dim or next((int(found) for (found,) in sql.query(latest, [model])), 0)
     active = Clock.objects.values_list("active_count", flat=True).get(pk=1)
     embedded = sql.query(
         "SELECT COUNT(*) FROM mem_memories m JOIN mem_embeddings e ON e.id = m.embedding_id"
-        " WHERE m.is_active = 1 AND e.model = %s AND (e.dim = %s OR %s = 0)",
-        [model, dim, dim],
+        " WHERE m.is_active = 1 AND e.model = %s AND e.dim = %s",
+        [model, dim],
     )
-    return EmbeddingHealth(active, embedded[0][0])
+    return EmbeddingHealth(dim, active, embedded[0][0])
 
 
 @dataclass(frozen=True, slots=True)

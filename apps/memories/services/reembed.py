@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from apps.memories.commits import clock_locked, commit
 from apps.memories.models import Memory, Revision
 from apps.memories.services.vectors import TextVectors, vectors_for
@@ -17,36 +19,61 @@ from apps.memories.view import MAIN
 from apps.tenancy import sql
 from apps.tenancy.scope import current_route, user_atomic
 from apps.tenancy.services.embedding import embedding_note
-from memoria.errors import Unavailable
 from memoria.ports import Embedder
 
+log = structlog.get_logger(__name__)
+
 TEXTS_PER_STEP = 64
+# Whether an endpoint that refused some texts takes any.
+TAKEN_BY_ALL = "?"
 ACTOR = "memoria"
 
 
 @dataclass(frozen=True, slots=True)
 class Reembedded:
     texts: int
+    refused: int
+    """Texts that the endpoint does not take, while it takes others."""
 
 
 def reembed(*, embedder: Embedder, now: datetime) -> Reembedded:
     """Embed every text of the open user that lacks a vector of this model and width. Raises Unavailable where it
-    fails; what was done until then stays done.
+    fails; what was done until then stays done. A text that the endpoint refuses keeps none of the others waiting.
     """
-    dim, done = width(embedder), 0
+    dim, done, refused = width(embedder), 0, 0
     for texts in _lacking(embedder.model, dim):
-        vectors = vectors_for(texts=texts, embedder=embedder)
-        if vectors.failure is not None:
-            raise Unavailable(vectors.failure, retry_after=60)
-        _attach(vectors, now)
-        done += len(texts)
+        for vectors in _embedded(texts, embedder):
+            if vectors is None:
+                refused += 1
+                continue
+            _attach(vectors, now)
+            done += len(vectors.fresh) + len(vectors.known)
+    if refused:
+        log.warning("the endpoint refuses texts, which stay without vectors", count=refused)
     _note(embedder.model, dim)
-    return Reembedded(done)
+    return Reembedded(done, refused)
+
+
+def _embedded(texts: dict[str, str], embedder: Embedder) -> Iterator[TextVectors | None]:
+    """The vectors of all texts, in parts where the whole is refused; None for a text that is refused by itself.
+    Raises Unavailable when the endpoint takes nothing at all.
+    """
+    vectors = vectors_for(texts=texts, embedder=embedder)
+    if vectors.failure is None:
+        yield vectors
+        return
+    embedder.embed([TAKEN_BY_ALL])
+    if len(texts) == 1:
+        yield None
+        return
+    every, half = list(texts.items()), len(texts) // 2
+    yield from _embedded(dict(every[:half]), embedder)
+    yield from _embedded(dict(every[half:]), embedder)
 
 
 def width(embedder: Embedder) -> int:
     """The width of the embedder's vectors; an endpoint that has not been asked yet is asked. Raises Unavailable."""
-    return embedder.dim or embedder.embed(["?"]).shape[1]
+    return embedder.dim or embedder.embed([TAKEN_BY_ALL]).shape[1]
 
 
 def _lacking(model: str, dim: int) -> Iterator[dict[str, str]]:

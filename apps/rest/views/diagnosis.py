@@ -118,7 +118,7 @@ def _embedding_health() -> EmbeddingHealthObject:
     found = figures.embedding_health(model=model or "", dim=dim)
     return EmbeddingHealthObject(
         model=model,
-        width=dim,
+        width=found.width,
         embedded=found.embedded,
         lacking=max(found.active - found.embedded, 0),
         progress=round(found.embedded / found.active, 4) if found.active else 1.0,

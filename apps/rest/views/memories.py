@@ -11,23 +11,28 @@ from rest_framework.response import Response
 from apps.memories import selectors
 from apps.memories.embedding import embedder
 from apps.memories.filters import Filters
-from apps.memories.retrieval import memories_retrieve
+from apps.memories.retrieval import Retrieval, memories_retrieve
 from apps.memories.selectors.history import memory_history
 from apps.memories.services.correct import memory_correct
 from apps.memories.services.prepare import all_clean
 from apps.memories.services.write import Written, clean_write, memories_write
+from apps.memories.view import View
 from apps.rest.base import UserView, no_content
 from apps.rest.bodies import Body, read_body, read_query
 from apps.rest.openapi import describe
 from apps.rest.shapes import EXAMPLE_MEMORY, DecisionObject, MemoryObject, MemoryPage, memory_object
 from apps.rest.views.retrieve import session_filters
 from apps.versioning.services.purge import Purge, memories_purge, purge_of
+from memoria.corrections import Candidate, meant
 from memoria.decisions import Action
 from memoria.drafts import Draft, checked_subject, checked_tier, draft
-from memoria.errors import Invalid, NotFound
+from memoria.errors import Conflict, Invalid, NotFound
 from memoria.naming import MEMORY_ID
 from memoria.times import from_rfc3339, rfc3339
 from memoria.types import BATCH_ITEMS
+
+# Among so many of the best it is looked which one a correction by query means.
+CORRECTION_CANDIDATES = 5
 
 
 class StoreItem(Body):
@@ -281,8 +286,9 @@ class CorrectView(UserView):
     )
     def put(self, request: Request, memory_id: str) -> Response:
         body = read_body(request, CorrectBody)
+        view = self.view_of(branch=body.branch)
         corrected = memory_correct(
-            view=self.view_of(branch=body.branch),
+            view=view,
             memory_id=memory_id,
             new_content=_new_content(body.new_content),
             reason=body.reason or "",
@@ -290,15 +296,15 @@ class CorrectView(UserView):
             now=timezone.now(),
             embedder=embedder(),
         )
-        return Response(_corrected(corrected))
+        return Response(_corrected(view, corrected))
 
 
 class CorrectByQueryView(UserView):
     @describe(
-        summary="Correct the memory that answers a query best",
+        summary="Correct the memory that a query means; 409 with their ids where it may be one of several",
         body=CorrectByQueryBody,
         answer=MemoryObject,
-        errors=(404,),
+        errors=(404, 409),
         example={"query": "where do deploys run?", "new_content": "Deploys run from the green cluster"},
         answer_example=EXAMPLE_MEMORY,
     )
@@ -307,28 +313,28 @@ class CorrectByQueryView(UserView):
         view = self.view_of(branch=body.branch)
         now = timezone.now()
         filters = session_filters(body)
-        found = memories_retrieve(
+        new_content = _new_content(body.new_content)
+        retrieval = memories_retrieve(
             view=view,
             query=body.query,
-            top_k=1,
+            top_k=CORRECTION_CANDIDATES,
             embedder=embedder(),
             by_time=False,
             now=now,
             filters=filters,
             session_id=body.session_id,
-        ).found
-        if not found:
-            raise NotFound("No matching memory found")
+        )
+        memory_id = _meant(body.query, new_content, retrieval)
         corrected = memory_correct(
             view=view,
-            memory_id=found[0].memory.memory_id,
-            new_content=_new_content(body.new_content),
+            memory_id=memory_id,
+            new_content=new_content,
             reason=body.reason or "",
             actor_id=self.caller.user_id,
             now=now,
             embedder=embedder(),
         )
-        return Response(_corrected(corrected))
+        return Response(_corrected(view, corrected))
 
 
 class PurgeView(UserView):
@@ -416,9 +422,28 @@ def _written(written: Written) -> MemoryObject:
     return shown
 
 
-def _corrected(written: Written) -> MemoryObject:
+def _meant(query: str, new_content: str, retrieval: Retrieval) -> str:
+    """The id of the memory to correct. Raises NotFound, or Conflict where the query and the new text fit several."""
+    texts = {found.memory.memory_id: found.memory.content for found in retrieval.found}
+    candidates = [
+        Candidate(hit.memory_id, texts[hit.memory_id], hit.score, hit.channels.get("dense", 0.0))
+        for hit in retrieval.explanation.hits
+        if hit.memory_id in texts
+    ]
+    found = meant(query, new_content, candidates)
+    if not found:
+        raise NotFound("No matching memory found")
+    if len(found) > 1:
+        ids = ", ".join(each.memory_id for each in found)
+        raise Conflict(f"Several memories match; correct one of them by its id: {ids}")
+    return found[0].memory_id
+
+
+def _corrected(view: View, written: Written) -> MemoryObject:
     decision = written.decision
     shown = memory_object(written.memory)
+    conflicts = selectors.conflicts_of(view=view, memory_ids=[shown.memory_id])
+    shown.conflicts_with = selectors.opponents(conflicts).get(shown.memory_id, msgspec.UNSET)
     if decision.action is Action.DUPLICATE:  # another memory said so already, or it itself
         shown.decision = DecisionObject(decision.action, decision.memory_id or "", decision.reason)
     shown.masked = list(written.masked) or msgspec.UNSET

@@ -220,6 +220,8 @@ def _explain(level: str, retrieval: Retrieval) -> Explain:
         not_reranked=explanation.not_reranked,
         conflicts=[Contradiction(c.memory_id, c.other_id, c.reason) for c in retrieval.conflicts] or None,
     )
+    if not retrieval.found:  # why there is nothing, at every level
+        shown.dropped = explanation.dropped
     if level in ("verbose", "analyze"):
         scores = enumerate(explanation.hits, 1)
         shown.candidate_scores = [_candidate(hit, rank, level) for rank, hit in scores] or None
