@@ -11,7 +11,7 @@ from memoria.tokens import tokens
 
 # A memory fits that has so much of the query's words, is so close to it in meaning, or has so much in common with the
 # new text.
-WORDED, CLOSE, ALIKE = 0.6, 0.4, 0.3
+WORDED, CLOSE, ALIKE = 0.6, 0.5, 0.3
 # As far below the best, by the ranking's score, a memory may be the one that is meant as well.
 CONTENDS = 0.8
 # And so much more, of all their words, it must have in common with the new text than the next one has.
