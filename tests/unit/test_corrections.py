@@ -54,7 +54,7 @@ def test_what_says_it_is_corrected(query, new, text):
 
 
 def test_what_means_it_in_other_words_is_corrected():
-    assert found("preferred editor", "Writes code in Emacs", "Likes vim for programming", closeness=0.45) == [
+    assert found("preferred editor", "Writes code in Emacs", "Likes vim for programming", closeness=0.55) == [
         0
     ]
 
