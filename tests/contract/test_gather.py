@@ -120,3 +120,12 @@ def test_both_stay_with_their_user(ada, ben):
     observe(ada, LINES)
     pipeline(ada, {"content": "Prefers tea"})
     assert ben.contents() == []
+
+
+def test_what_a_later_line_replaces_is_not_named(ada):
+    lines = [{"role": "user", "content": f"The deadline is March {day}"} for day in (3, 10)]
+    answer = ada.http.post("/v1/observe", json={"messages": lines})
+    assert answer.status_code == 200, answer.text
+    (kept,) = answer.json()["memories"]
+    assert kept["content"] == "The deadline is March 10"
+    assert ada.http.get(f"/v1/memories/{kept['memory_id']}").status_code == 200

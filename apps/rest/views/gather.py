@@ -109,7 +109,8 @@ class ObserveView(UserView):
         body = read_body(request, ObserveBody)
         _few([*body.messages])
         items, warning = self._observed(body)
-        remembered = {item.memory.memory_id: item for item in items if item.memory is not None}
+        # What a later line took the place of is there no more.
+        remembered = {item.memory.memory_id: item for item in items if item.memory and item.memory.is_active}
         return Response(
             ObserveAnswer(
                 [
