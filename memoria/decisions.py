@@ -290,13 +290,17 @@ def _frame(text: str) -> tuple[tuple[str, ...], str] | None:
     return None if found is None else (tuple(found[0].split()), found[1])
 
 
-@lru_cache(maxsize=2_048)  # asked twice of every text that is stored
 def decision_keys(text: str) -> tuple[str, ...]:
     """Words for the search text by which statements meet: what it is about, and all its words but denial. Two
     statements of which neither is simply new to the other have one of them in common.
     """
     text = " ".join(text.split())  # the rules below would try every blank of a long run
-    if len(text) > LONGEST or not is_fact(text) or _LABEL.match(text):
+    return _decision_keys(text) if len(text) <= LONGEST else ()
+
+
+@lru_cache(maxsize=2_048)  # asked twice of every text that is stored; long ones would be a hundred megabytes
+def _decision_keys(text: str) -> tuple[str, ...]:
+    if not is_fact(text) or _LABEL.match(text):
         return ()
     keys = [_key("b", said)] if (said := _undenied(text)) else []
     if (parts := _parts(text)) is not None and parts.about:

@@ -1,6 +1,7 @@
 """Keys and small values of one user that are many: in a nameless SQLite file, which is gone with its connection.
 
-A set of a million ids takes a hundred megabytes; this keeps a few of them in memory, whatever their number.
+A set of a million ids of 32 letters took 124 MB (CPython 3.11); this keeps a few of them in memory, whatever their
+number.
 """
 
 import json

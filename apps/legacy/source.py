@@ -5,7 +5,8 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import closing
-from itertools import groupby
+from functools import partial
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -15,7 +16,9 @@ from config.env import Database, database
 from memoria.errors import Invalid
 from memoria.naming import SQL_IDENTIFIER, quoted_identifier
 
-BATCH = 1_000
+BATCH, BATCH_BYTES = 1_000, 4_000_000
+"""So many rows at once, and of long ones fewer: a thousand of the longest texts took half a gigabyte to work on."""
+FETCHED_AT_ONCE = 100
 Row = dict[str, Any]
 
 COPIED = frozenset(
@@ -159,12 +162,11 @@ class SqliteSource:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[list[Row]]:
         with closing(self._connection.execute(sql.replace("%s", "?"), parameters)) as cursor:
-            while found := self._page(cursor):
-                yield [dict(row) for row in found]
+            yield from batched(map(dict, chain.from_iterable(iter(partial(self._page, cursor), []))))
 
     def _page(self, cursor: sqlite3.Cursor) -> list[Any]:
         try:
-            return cursor.fetchmany(BATCH)
+            return cursor.fetchmany(FETCHED_AT_ONCE)
         except sqlite3.OperationalError as error:
             if "decode" not in str(error):
                 raise
@@ -267,8 +269,8 @@ class MysqlSource:
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[list[Row]]:
         with closing(self._connection.cursor(self._cursor)) as cursor:
             cursor.execute(sql, list(parameters))
-            while found := cursor.fetchmany(BATCH):
-                yield list(found)
+            pages = iter(partial(cursor.fetchmany, FETCHED_AT_ONCE), ())
+            yield from batched(chain.from_iterable(pages))
 
     def size_bytes(self) -> int:
         sizes = "SELECT SUM(data_length) AS n FROM information_schema.tables WHERE table_schema = %s"
@@ -408,7 +410,7 @@ def log_rows(source: Source, tables: dict[str, list[str]], user_id: str) -> Iter
     else:
         batches = user_rows(source, tables, "mem_edit_log", user_id)
     rows = (row for batch in batches for row in batch)
-    yield from parts(
+    yield from batched(
         each
         for edit_id, same in groupby(rows, key=lambda row: as_text(row["edit_id"]) or "")
         for each in _entries(edit_id, same)
@@ -525,6 +527,20 @@ def as_text(value: Any) -> str | None:
 def as_shown(value: Any) -> str:
     """A value for a message, whatever is in it."""
     return repr(value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value)
+
+
+def batched(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows a batch at a time: BATCH of them, or as many as have BATCH_BYTES."""
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += sum(len(value) for value in row.values() if isinstance(value, str | bytes))
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def parts(items: Iterable[Any], size: int = 500) -> Iterator[list[Any]]:

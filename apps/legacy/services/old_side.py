@@ -37,7 +37,7 @@ _MEMORY = (
     *"observed_at created_at updated_at embedding".split(),
 )
 COUNTS = "access_count feedback_useful feedback_irrelevant feedback_outdated feedback_wrong".split()
-_IDS_PER_STATEMENT = 500
+_AT_ONCE = 500
 _BRANCH_TABLE = re.compile(r"\Abr_[A-Za-z0-9_]{1,61}\Z")
 
 
@@ -219,8 +219,7 @@ class OldSide:
                 text(row.get("created_by")) or self.user_id,
             ]
 
-    @staticmethod
-    def _entries(rows: Iterator[Row]) -> Iterator[tuple[str, Row]]:
+    def _entries(self, rows: Iterator[Row]) -> Iterator[tuple[str, Row]]:
         """Entries with their ids. What a second one of the same id says otherwise is an entry of its own."""
         says = ("memory_id", "operation", "payload", "reason", "snapshot_before", "created_by")
 
@@ -229,9 +228,12 @@ class OldSide:
             return "~" + hashlib.sha256(words.encode()).hexdigest()[:32]
 
         for edit_id, same in groupby(rows, key=lambda row: text(row["edit_id"])):
-            if edit_id is None:
-                once = {mark(row, (*says, "created_at")): row for row in same}
-                yield from once.items()
+            if edit_id is None:  # may be all of them, none of which is held
+                seen = self.scratch.shelf()
+                while part := {mark(row, (*says, "created_at")): row for row in islice(same, _AT_ONCE)}:
+                    fresh = list(seen.lacking(part))
+                    yield from ((marked, part[marked]) for marked in fresh)
+                    seen.add(fresh)
                 continue
             first: dict[str, Row] = {}
             for row in sorted(same, key=lambda each: str(each.get("created_at"))):
@@ -277,7 +279,7 @@ class OldSide:
         columns = ["memory_id", *COUNTS, "last_accessed_at", "last_feedback_at"]
         there = [name for name in columns if name in self.tables["mem_memories_stats"]]
         listed, ids = ", ".join(map(self.source.name, there)), iter(self.ids)
-        while part := list(islice(ids, _IDS_PER_STATEMENT)):
+        while part := list(islice(ids, _AT_ONCE)):
             marks = ", ".join(["%s"] * len(part))
             statement = f"SELECT {listed} FROM mem_memories_stats WHERE memory_id IN ({marks})"
             asked = frozenset(part)

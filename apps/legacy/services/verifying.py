@@ -33,6 +33,9 @@ MAIN = 1
 # One in so many memories, and at most so many of a user, have everything derived again.
 SAMPLED_ONE_IN, SAMPLED_AT_MOST = 16, 256
 CHECKED_AT_ONCE = 500
+PAGE, PAGE_BYTES = 2_000, 4_000_000
+LONG_PAGE = 250
+"""Rows in the first page of those that have long texts: how long is known only then."""
 
 
 class _New(NamedTuple):
@@ -227,6 +230,7 @@ class _Check:
                 " WHERE m.branch_id = %s AND m.died = %s AND m.absent = 0",
                 "m.id",
                 [here[line.name], OPEN],
+                LONG_PAGE,
             )
             inherited = _pages(
                 f"{_MEMORIES.format(_columns('m', 'e'), 'mem_memories')}"
@@ -234,13 +238,15 @@ class _Check:
                 " FROM mem_revisions o WHERE o.branch_id = b.id AND o.memory_id = m.memory_id AND o.died = %s)",
                 "m.id",
                 [here[line.name], OPEN],
+                LONG_PAGE,
             )
             seen = (self._values(_new(row)) for rows in (own, inherited) for row in rows)
             self._compare(f"branch {line.name}", self.old.memories(line.table), seen)
 
     def _main(self) -> Iterator[list[Any]]:
         """Main's rows here; what is derived of them is looked at on the way."""
-        for raw in _pages(f"{_MEMORIES.format(_columns('m', 'e'), 'mem_memories')} WHERE 1 = 1", "m.id"):
+        main = f"{_MEMORIES.format(_columns('m', 'e'), 'mem_memories')} WHERE 1 = 1"
+        for raw in _pages(main, "m.id", first=LONG_PAGE):
             row = _new(raw)
             if not self.is_used:
                 self._row("mem_memories", row, absent=False)
@@ -345,7 +351,7 @@ class _Check:
             " LEFT JOIN mem_memories m ON m.memory_id = r.memory_id"
             " LEFT JOIN mem_embeddings f ON f.id = m.embedding_id WHERE 1 = 1"
         )
-        for branch_id, died, base, absent, *columns in _pages(statement, "r.id"):
+        for branch_id, died, base, absent, *columns in _pages(statement, "r.id", first=LONG_PAGE):
             row, main = _new(columns[:_WIDTH]), _new(columns[_WIDTH:])
             self._row("mem_revisions", row, absent=bool(absent))
             if branch_id not in numbers or died != OPEN:
@@ -504,11 +510,12 @@ def _is_found(entity_id: int, name: str, shown: tuple[str, str]) -> bool:
 
 
 def _pages(
-    statement: str, key: str, parameters: Iterable[Any] = (), size: int = 2_000
+    statement: str, key: str, parameters: Iterable[Any] = (), first: int | None = None
 ) -> Iterator[tuple[Any, ...]]:
     """The rows of a statement without its first column, `key`, by which it is read a page at a time: a user may have
-    more rows than memory."""
+    more rows than memory. The first page has so many rows, the others as many as PAGE_BYTES take."""
     last: list[Any] = []
+    size = first or PAGE
     while True:
         beyond = f" AND {key} > %s" if last else ""
         page = sql.query(f"{statement}{beyond} ORDER BY {key} LIMIT {size}", [*parameters, *last])
@@ -516,3 +523,5 @@ def _pages(
         if len(page) < size:
             return
         last = [page[-1][0]]
+        length = sum(len(value) for row in page for value in row if isinstance(value, str | bytes))
+        size = max(1, min(PAGE, PAGE_BYTES * len(page) // max(1, length)))

@@ -19,6 +19,8 @@ from apps.versioning.models import Branch
 from memoria.entities import LinkSource, entities
 
 _COMPARED_ON_BRANCHES = (*COMPARED, "base", "absent")
+ABSENT_AT_ONCE = 100
+"""They are read from main with their texts."""
 
 
 def branches_read(run: Run) -> tuple[list[Row], list[Row]]:
@@ -117,7 +119,7 @@ def _overlay(run: Run, table: str, fork: _Fork) -> None:
         seen.add(memory.memory_id for memory, _ in made)
         run.write(partial(_write_own, run, fork, made))
     inherited = Memory.objects.filter(born__lte=fork.fork_seq)
-    for part in parts(seen.lacking(keys(inherited, "memory_id"))):
+    for part in parts(seen.lacking(keys(inherited, "memory_id")), ABSENT_AT_ONCE):
         seen.add(part)
         run.write(partial(_write_absent, run, fork, part))
     written = Revision.objects.filter(branch_id=fork.branch_id)

@@ -19,6 +19,7 @@ from memoria.errors import Invalid
 T = TypeVar("T")
 
 ATTEMPTS = 4
+KEYS_AT_ONCE = 5_000
 NAMED = 20
 """So many rows that cannot be carried are named; all are counted."""
 
@@ -121,11 +122,11 @@ def keys(rows: QuerySet[Any], key: str) -> Iterator[Any]:
     return (found for (found,) in keyed(rows, key))
 
 
-def keyed(rows: QuerySet[Any], key: str, *columns: str, size: int = 5_000) -> Iterator[tuple[Any, ...]]:
+def keyed(rows: QuerySet[Any], key: str, *columns: str) -> Iterator[tuple[Any, ...]]:
     """The keys of these rows in order with other columns, a page at a time: a user may have more rows than memory,
     and drivers hold a whole result."""
     rows = rows.order_by(key).values_list(key, *columns)
-    page = list(rows[:size])
+    page = list(rows[:KEYS_AT_ONCE])
     while page:
         yield from page
-        page = list(rows.filter(**{f"{key}__gt": page[-1][0]})[:size])
+        page = list(rows.filter(**{f"{key}__gt": page[-1][0]})[:KEYS_AT_ONCE])

@@ -1,8 +1,7 @@
 """What surrounds a user's memories: log, feedback, weights, checked-out branch, statistics and old snapshots."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from django.db.models import Model
@@ -19,18 +18,23 @@ from apps.versioning.models import Snapshot, UserState
 def surroundings_copy(run: Run) -> None:
     """Make these tables hold what the old ones do."""
     edit = partial(mapping.edit, user_id=run.user_id)
-    _replace(run, EditLog, run.mapped("mem_edit_log", "edit_id", edit, _log(run)))
+    _replace(run, EditLog, _mapped(run, "mem_edit_log", "edit_id", edit, _log(run)))
     for model, table, key, made in (
         (Feedback, "mem_retrieval_feedback", "id", mapping.feedback),
         (RetrievalParams, "mem_user_retrieval_params", "user_id", mapping.params),
         (UserState, "mem_user_state", "user_id", mapping.state),
     ):
-        rows = chain.from_iterable(run.rows(table))
-        _replace(run, model, run.mapped(table, key, made, rows))
-    stats = stats_rows(run.source, run.tables, _memory_ids(run))
-    counted = (row for batch in stats for row in run.counted(batch))
-    _replace(run, MemoryStats, run.mapped("mem_memories_stats", "memory_id", mapping.stats, counted))
+        _replace(run, model, _mapped(run, table, key, made, run.rows(table)))
+    stats = map(run.counted, stats_rows(run.source, run.tables, _memory_ids(run)))
+    _replace(run, MemoryStats, _mapped(run, "mem_memories_stats", "memory_id", mapping.stats, stats))
     _snapshots(run)
+
+
+def _mapped(
+    run: Run, table: str, key: str, made: Callable[[Row], Model], batches: Iterable[list[Row]]
+) -> Iterator[list[Any]]:
+    """What is made of these rows, a batch at a time as they are read: those know how long they are."""
+    return (list(run.mapped(table, key, made, batch)) for batch in batches)
 
 
 def _memory_ids(run: Run) -> Iterator[str]:
@@ -44,15 +48,15 @@ def _memory_ids(run: Run) -> Iterator[str]:
         yield from (memory_id for memory_id in part if memory_id not in mains)
 
 
-def _replace(run: Run, model: type[Model], rows: Iterator[Any]) -> None:
+def _replace(run: Run, model: type[Model], batches: Iterator[list[Any]]) -> None:
     """Make a table hold these rows: by key, only what differs is written."""
     key = model._meta.pk.attname  # type: ignore[union-attr]
     manager: Any = model._default_manager
     seen = run.scratch.shelf() if manager.exists() else None
-    for part in parts(rows):
+    for rows in batches:
         if seen is not None:
-            seen.add(getattr(row, key) for row in part)
-        run.write(partial(_write, model, part))
+            seen.add(getattr(row, key) for row in rows)
+        run.write(partial(_write, model, rows))
     if seen is not None:
         for part in parts(seen.lacking(keys(manager.all(), "pk"))):
             run.write(manager.filter(pk__in=part).delete)
@@ -72,11 +76,11 @@ def _write(model: type[Model], rows: list[Any]) -> None:
     sql.insert(fresh)
 
 
-def _log(run: Run) -> Iterator[Row]:
+def _log(run: Run) -> Iterator[list[Row]]:
     count = 0
     for batch in log_rows(run.source, run.tables, run.user_id):
         count += len(batch)
-        yield from run.counted(batch)
+        yield run.counted(batch)
     if (doubled := log_count(run.source, run.tables, run.user_id) - count) > 0:
         run.result.warnings.append(f"{doubled} log entries were written twice; the earlier ones were taken")
 
