@@ -35,11 +35,22 @@ SCALES = ((1, 10**8, 41 * 10**8), (10**3, 10**11, 41 * 10**11), (10**6, 10**14, 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
+# Columns whose values are not repeated: they open doors, or are what others are told by.
+SECRET = frozenset(("key_hash", "key_prefix"))
+
+
 class Odd(Invalid):
     """A value of the old database that cannot be carried over."""
 
     def __init__(self, column: str, value: Any, why: str) -> None:
-        super().__init__(f"column {column}: {as_shown(value)[:60]} {why}")
+        shown = "what is there" if column in SECRET else as_shown(value)[:60]
+        super().__init__(f"column {column}: {shown} {why}")
+
+
+def not_text(row: Row, error: UnicodeDecodeError) -> Odd:
+    """Which column of a row holds what could not be decoded."""
+    column = next(name for name, value in row.items() if value == error.object)
+    return Odd(column, error.object, "is no UTF-8 text")
 
 
 def moment(value: Any) -> datetime | None:
@@ -87,7 +98,7 @@ def made_at(row: Row) -> datetime:
 
 
 def text(value: Any) -> str | None:
-    """Text, or None for NULL and for the empty text that old versions wrote instead."""
+    """Text, or None for NULL and for the empty text that old versions wrote instead. Raises UnicodeDecodeError."""
     if value is None:
         return None
     return (value.decode() if isinstance(value, bytes) else str(value)) or None
@@ -201,7 +212,7 @@ def memory(row: Row) -> Memory:
 
 def branch(row: Row, number: int, *, fork_seq: int | None) -> Branch:
     """A branch that forked from main at a commit, or, without one, a branch that is gone."""
-    name, owner = text(row["name"]) or "", row["user_id"]
+    name, owner = text(row["name"]) or "", required(row, "user_id")
     is_live = fork_seq is not None
     return Branch(
         id=number,
@@ -236,7 +247,7 @@ def edit(row: Row, user_id: str) -> EditLog:
         memory_id=text(row.get("memory_id")),
         operation=required(row, "operation"),
         payload=decoded(row.get("payload")),
-        reason=row.get("reason") or "",
+        reason=text(row.get("reason")) or "",
         snapshot_before=text(row.get("snapshot_before")),
         created_at=made_at(row),
         created_by=text(row.get("created_by")) or user_id,
@@ -248,7 +259,7 @@ def feedback(row: Row) -> Feedback:
         feedback_id=required(row, "id"),
         memory_id=required(row, "memory_id"),
         signal=text(row["signal"]) or "",
-        context=row.get("context"),
+        context=text(row.get("context")),
         created_at=made_at(row),
     )
 
@@ -265,14 +276,16 @@ def params(row: Row) -> RetrievalParams:
 def state(row: Row) -> UserState:
     moved = at(row, "updated_at") or EPOCH
     return UserState(
-        user_id=row["user_id"], active_branch=text(row["active_branch"]) or "main", updated_at=moved
+        user_id=required(row, "user_id"),
+        active_branch=text(row["active_branch"]) or "main",
+        updated_at=moved,
     )
 
 
 def stats(row: Row) -> MemoryStats:
     counts = ("access_count", "feedback_useful", "feedback_irrelevant", "feedback_outdated", "feedback_wrong")
     return MemoryStats(
-        memory_id=row["memory_id"],
+        memory_id=required(row, "memory_id"),
         last_accessed_at=at(row, "last_accessed_at"),
         last_feedback_at=at(row, "last_feedback_at"),
         **{name: count(row, name) for name in counts},
@@ -300,11 +313,11 @@ def is_active(row: Row) -> bool:
 
 def key(row: Row) -> ApiKey:
     return ApiKey(
-        key_id=row["key_id"],
-        user_id=row["user_id"],
-        name=row["name"],
-        key_hash=row["key_hash"],
-        key_prefix=row["key_prefix"],
+        key_id=required(row, "key_id"),
+        user_id=required(row, "user_id"),
+        name=text(row["name"]) or "",
+        key_hash=required(row, "key_hash"),
+        key_prefix=text(row["key_prefix"]) or "",
         is_active=is_active(row),
         created_at=made_at(row),
         expires_at=at(row, "expires_at"),
@@ -314,12 +327,14 @@ def key(row: Row) -> ApiKey:
 
 def tool(row: Row) -> ToolUsage:
     used = at(row, "last_used_at") or EPOCH
-    return ToolUsage(user_id=row["user_id"], tool_name=row["tool_name"], last_used_at=used)
+    return ToolUsage(
+        user_id=required(row, "user_id"), tool_name=required(row, "tool_name"), last_used_at=used
+    )
 
 
 def cooldown(row: Row) -> Cooldown:
     ran = at(row, "last_run_at") or EPOCH
-    return Cooldown(user_id=row["user_id"], operation=row["operation"], last_run_at=ran)
+    return Cooldown(user_id=required(row, "user_id"), operation=required(row, "operation"), last_run_at=ran)
 
 
 def fits(row: Model) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from apps.legacy.checksum import mysql_sum, sqlite_sum, teach
 from config.env import Database, database
 from memoria.errors import Invalid
-from memoria.naming import SQL_IDENTIFIER, quoted_identifier
+from memoria.naming import SQL_IDENTIFIER, is_encodable, quoted_identifier
 
 BATCH, BATCH_BYTES = 1_000, 4_000_000
 """So many rows at once, and of long ones fewer: a thousand of the longest texts took half a gigabyte to work on."""
@@ -150,6 +150,7 @@ class SqliteSource:
             ) from None
         teach(self._connection)
         self._connection.row_factory = sqlite3.Row
+        self._connection.text_factory = _text_or_bytes
 
     def tables(self) -> dict[str, list[str]]:
         named = (
@@ -162,33 +163,9 @@ class SqliteSource:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[list[Row]]:
         with closing(self._connection.execute(sql.replace("%s", "?"), parameters)) as cursor:
-            yield from batched(map(dict, chain.from_iterable(iter(partial(self._page, cursor), []))))
-
-    def _page(self, cursor: sqlite3.Cursor) -> list[Any]:
-        try:
-            return cursor.fetchmany(FETCHED_AT_ONCE)
-        except sqlite3.OperationalError as error:
-            if "decode" not in str(error):
-                raise
-            raise Invalid(
-                f"the old database holds text that is not UTF-8 ({self._not_utf8()}): mend it there, then repeat"
-            ) from None
-
-    def _not_utf8(self) -> str:
-        """Where the first such text is."""
-        tables = self.tables()
-        self._connection.text_factory = bytes
-        try:
-            for table, columns in tables.items():
-                for column in columns:
-                    quoted = _any_name(column)
-                    texts = f"SELECT {_any_name(columns[0])}, {quoted} FROM {_any_name(table)}"
-                    for key, value in self._connection.execute(f"{texts} WHERE typeof({quoted}) = 'text'"):
-                        if value.decode("utf-8", "ignore").encode() != value:
-                            return f"table {table}, column {column}, {columns[0]} {as_shown(key)}"
-        finally:
-            self._connection.text_factory = str
-        return "in a row that has changed since"
+            yield from batched(
+                map(dict, chain.from_iterable(iter(partial(cursor.fetchmany, FETCHED_AT_ONCE), [])))
+            )
 
     def size_bytes(self) -> int:
         return self._path.stat().st_size
@@ -419,6 +396,9 @@ def log_rows(source: Source, tables: dict[str, list[str]], user_id: str) -> Iter
 
 def _entries(edit_id: str, rows: Iterable[Row]) -> Iterator[Row]:
     """The entries of one id; those without one are not held, for they may be many."""
+    if not is_encodable(edit_id):  # cannot be carried, and whoever tries tells so
+        yield from rows
+        return
     if not edit_id:
         yield from (row | {"edit_id": f"~{_said(row, 'created_at')}"} for row in rows)
         return
@@ -435,7 +415,7 @@ _SAID = "memory_id operation payload reason snapshot_before created_by".split()
 def _said(row: Row, *more: str) -> str:
     """32 hex digits for what a log entry says, of these columns too."""
     said = [as_text(row[name]) or "" for name in (*_SAID, *more)]
-    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:32]
+    return hashlib.sha256("\n".join(said).encode(errors="surrogateescape")).hexdigest()[:32]
 
 
 def log_count(source: Source, tables: dict[str, list[str]], user_id: str) -> int:
@@ -464,7 +444,7 @@ def rows_of(source: Source, tables: dict[str, list[str]], table: str, users: Set
 def branch_table(tables: dict[str, list[str]], row: Row) -> str | None:
     """The table of a row of mem_branches; None where the branch is gone, or where its table is not there."""
     table = as_text(row["table_name"]) or ""
-    if row["status"] != "active" or as_text(row["name"]) == "main" or table not in tables:
+    if as_text(row["status"]) != "active" or as_text(row["name"]) == "main" or table not in tables:
         return None
     return table if table.startswith("br_") and SQL_IDENTIFIER.match(table) else None
 
@@ -481,7 +461,7 @@ def live_branches(source: Source, tables: dict[str, list[str]]) -> list[tuple[st
     found = []
     for row in branch_rows(source, tables):
         owner, table = as_text(row["user_id"]), branch_table(tables, row)
-        if owner is not None and table is not None:
+        if owner is not None and is_encodable(owner) and table is not None:
             found.append((owner, table))
     return sorted(found)
 
@@ -520,8 +500,19 @@ def fingerprint(source: Source, tables: dict[str, list[str]]) -> dict[str, tuple
     return found
 
 
+def _text_or_bytes(raw: bytes) -> str | bytes:
+    """Text, or what is none as it is: whoever asks for text tells which row holds it."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
 def as_text(value: Any) -> str | None:
-    return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
+    """Text to compare and to show. What is no UTF-8 becomes text that no name of ours is: nothing here takes it."""
+    if isinstance(value, bytes):
+        return value.decode(errors="surrogateescape")
+    return None if value is None else str(value)
 
 
 def as_shown(value: Any) -> str:

@@ -20,8 +20,9 @@ import msgspec
 import numpy as np
 
 from apps.legacy.scratch import Scratch
-from apps.legacy.source import Row, Source
+from apps.legacy.source import Row, Source, as_shown
 from memoria.digest import content_hash
+from memoria.errors import Invalid
 
 TEXTS = (
     "memory_id user_id author_id subject_id session_id memory_type content trust_tier superseded_by".split()
@@ -83,7 +84,7 @@ class OldSide:
         for batch in self.source.rows(statement, [self.user_id]):
             own = [row for row in batch if text(row["user_id"]) == self.user_id]
             self.read[table] += len(own)
-            yield own
+            yield [_readable(table, columns[0], row) for row in own]
 
     def counted_otherwise(self) -> list[str]:
         """Tables of which the old database counts other numbers of rows than were read: it has changed meanwhile, or
@@ -146,7 +147,7 @@ class OldSide:
         return [
             *values.values(),
             round(confidence, 6),
-            _truth(row.get("is_active")),
+            truth(row.get("is_active")),
             events or [],
             metadata or None,
             time(row.get("observed_at")) or created,
@@ -187,7 +188,7 @@ class OldSide:
                 name, time(row.get("created_at"), required=True) or "", text(row.get("table_name")) or ""
             )
             age = (line.created_at, str(text(row.get("id")) or ""))
-            if not name or row.get("status", "active") != "active" or not self._is_readable(line.table):
+            if not name or text(row.get("status", "active")) != "active" or not self._is_readable(line.table):
                 gone.append(line)
             elif name not in in_use or age >= in_use[name][0]:
                 gone += [in_use.pop(name)[1]] if name in in_use else []
@@ -243,7 +244,12 @@ class OldSide:
 
     def feedback(self) -> Iterator[list[Any]]:
         for row in self._rows("mem_retrieval_feedback", "id", "memory_id", "signal", "context", "created_at"):
-            told = [text(row["id"]), text(row["memory_id"]), text(row["signal"]) or "", row.get("context")]
+            told = [
+                text(row["id"]),
+                text(row["memory_id"]),
+                text(row["signal"]) or "",
+                text(row.get("context")),
+            ]
             yield [*told, time(row.get("created_at"), required=True)]
 
     def params(self) -> Iterator[list[Any]]:
@@ -286,6 +292,7 @@ class OldSide:
             for batch in self.source.rows(statement, part):
                 for row in batch:
                     if (memory_id := text(row["memory_id"])) in asked:
+                        _readable("mem_memories_stats", "memory_id", row)
                         counts = [int(_decimal(row.get(name), 0) or 0) for name in COUNTS]
                         times = [time(row.get("last_accessed_at")), time(row.get("last_feedback_at"))]
                         yield [memory_id, *counts, *times, 0, None]
@@ -335,6 +342,25 @@ class Links:
         self.shown.add(shown)
 
 
+def _readable(table: str, key: str, row: Row) -> Row:
+    """The row. Raises Invalid where a column that holds text holds something else."""
+    for column, value in row.items():
+        if isinstance(value, bytes) and column != "embedding" and not _is_utf8(value):
+            where = f"table {table}, {key} {as_shown(row.get(key))}, column {column}"
+            raise Invalid(
+                f"the old database holds text that is not UTF-8 ({where}): mend it there, then repeat"
+            )
+    return row
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def text(value: Any) -> str | None:
     """The old server wrote the empty text for NULL and the other way round."""
     if value is None or value in ("", b""):
@@ -371,7 +397,7 @@ def _decimal(value: Any, usual: float) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _truth(value: Any) -> int:
+def truth(value: Any) -> int:
     """Nothing is true, and so is every number but zero."""
     if value in (b"\x00", b"\x01"):
         return ord(value)

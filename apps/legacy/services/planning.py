@@ -177,14 +177,14 @@ def _words(plan: Plan, source: Source) -> None:
         counts = f"SELECT {source.name(column)} AS word, COUNT(*) AS n FROM {source.name('mem_memories')}"
         for batch in source.rows(f"{counts} GROUP BY {source.name(column)}"):
             for row in batch:
-                if (word := mapping.text(row["word"])) is not None and word not in known:
+                if (word := as_text(row["word"])) and word not in known:
                     plan.unknown.append(f"{column} {word!r} of {row['n']} memories")
 
 
 def _branches(plan: Plan, source: Source, *, skip_missing: bool) -> None:
     for row in branch_rows(source, plan.tables):
         user_id, name = as_text(row["user_id"]), as_text(row["name"]) or ""
-        if user_id not in plan.users or row["status"] != "active" or name == "main":
+        if user_id not in plan.users or as_text(row["status"]) != "active" or name == "main":
             continue
         if (table := branch_table(plan.tables, row)) is None:
             _missing_branch(plan, user_id, name, as_text(row["table_name"]) or "", skip=skip_missing)
@@ -217,7 +217,9 @@ def _left_behind(plan: Plan, source: Source) -> None:
     """Tables that mem_branches names, and whether in use."""
     for row in branch_rows(source, plan.tables):
         if table := as_text(row["table_name"]):
-            of_branches[table] = "active" if row["status"] == "active" else of_branches.get(table, "")
+            of_branches[table] = (
+                "active" if as_text(row["status"]) == "active" else of_branches.get(table, "")
+            )
     for table in (table for table in plan.tables if table.startswith("br_")):
         if table not in of_branches:
             plan.skipped[table] = "no branch names it"

@@ -191,7 +191,9 @@ class Report:
         self.fields["written_at"] = timezone.now().isoformat()
         self.fields["users"] = [self._users[user_id] for user_id in sorted(self._users)]
         temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        with temporary.open("w") as file:
+        with temporary.open(
+            "w", errors="backslashreplace"
+        ) as file:  # halves of characters, as JSON spells them
             json.dump(self.fields, file, indent=1, ensure_ascii=False, default=str)
             file.flush()
             os.fsync(file.fileno())

@@ -173,7 +173,7 @@ def _copy(run: Run, seq_before: int) -> int:
     branches_copy(run, branches, gone)
     links_copy(run)
     surroundings_copy(run)
-    run.check()
+    run.odd.check()
     if run.unfit_vectors:
         run.result.warnings.append(
             f"{run.unfit_vectors} vectors of another width, or of no numbers, are left out and made anew in the"

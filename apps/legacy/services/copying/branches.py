@@ -11,7 +11,7 @@ from apps.graph.services import memories_link
 from apps.legacy import mapping
 from apps.legacy.services.copying.memories import COMPARED, Made, insert, made_of, vectors_attach
 from apps.legacy.services.copying.run import Run, keys
-from apps.legacy.source import Row, branch_table, parts, user_rows
+from apps.legacy.source import Row, as_text, branch_table, parts, user_rows
 from apps.memories.commits import SHARED
 from apps.memories.models import MAIN_BRANCH, OPEN, Memory, Revision
 from apps.tenancy import sql
@@ -26,7 +26,7 @@ ABSENT_AT_ONCE = 100
 def branches_read(run: Run) -> tuple[list[Row], list[Row]]:
     """The owner's live branches by age, and the others; the newest of namesakes keeps the name."""
     rows = (row for batch in run.rows("mem_branches") for row in batch)
-    aged = list(run.mapped("mem_branches", "id", partial(_aged, run), rows))
+    aged = list(run.odd.mapped("mem_branches", "id", partial(_aged, run), rows))
     aged.sort(key=lambda each: each[:2])
     live: dict[str, Row] = {}
     gone = []
@@ -47,9 +47,11 @@ def branches_read(run: Run) -> tuple[list[Row], list[Row]]:
 def _aged(run: Run, row: Row) -> tuple[datetime, str, Row]:
     """A row behind its age. Raises Odd where nobody could check it out."""
     mapping.fits(mapping.branch(row, 0, fork_seq=None))
+    for name in ("status", "table_name"):
+        mapping.text(row[name])
     if not mapping.text(row["name"]) and branch_table(run.tables, row) is not None:
         raise mapping.Odd("name", row["name"], "is lacking")
-    return mapping.made_at(row), str(row["id"]), row
+    return mapping.made_at(row), mapping.text(row["id"]) or "", row
 
 
 def branches_copy(run: Run, live: list[Row], gone: list[Row]) -> None:
@@ -63,7 +65,7 @@ def branches_copy(run: Run, live: list[Row], gone: list[Row]) -> None:
     mains = len(live) + 1
     for number, row in enumerate(live):
         fork = _Fork(MAIN_BRANCH + 1 + number, number + 1, mains + 1 + number, mapping.made_at(row))
-        _overlay(run, str(row["table_name"]), fork)
+        _overlay(run, as_text(row["table_name"]) or "", fork)
 
 
 def _write_branches(wanted: list[Branch]) -> None:

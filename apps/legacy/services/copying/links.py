@@ -8,7 +8,8 @@ from apps.graph.models import Entity, MemoryEntityLink
 from apps.graph.services import memories_link
 from apps.legacy import mapping
 from apps.legacy.scratch import Shelf
-from apps.legacy.services.copying.run import NAMED, Run, keyed
+from apps.legacy.services.copying.run import Run, keyed
+from apps.legacy.services.odd_rows import NAMED
 from apps.legacy.source import Row, parts
 from apps.memories.models import Memory
 from memoria.entities import NAME_LENGTH, Found, LinkSource, entities
@@ -42,24 +43,20 @@ def _told(run: Run) -> Iterator[_Link]:
     named, cut, lost, strange = run.scratch.shelf(), set[str](), 0, 0
     link = partial(_link, cut)
     for batch in run.rows("mem_entities"):
-        named.put(
-            (mapping.text(row["entity_id"]), [mapping.text(row.get(c)) for c in _ENTITY]) for row in batch
-        )
+        named.put(run.odd.mapped("mem_entities", "entity_id", _named, batch))
     for batch in run.rows("mem_memory_entity_links"):
-        told = [row for row in batch if mapping.text(row["source"]) in TOLD]
-        strange += sum(mapping.text(row["source"]) not in (*TOLD, *_BY_RULES) for row in batch)
-        things = named.found({mapping.text(row["entity_id"]) for row in told})
-        known = [row | {"thing": things.get(mapping.text(row["entity_id"]))} for row in told]
-        lost += sum(row["thing"] is None for row in known)
-        known = [row for row in known if row["thing"] is not None]
-        yield from run.mapped("mem_memory_entity_links", "memory_id", link, known)
+        rows = list(run.odd.mapped("mem_memory_entity_links", "memory_id", _sourced, batch))
+        told = [row for row in rows if row["source"] in TOLD]
+        strange += sum(row["source"] not in (*TOLD, *_BY_RULES) for row in rows)
+        things = named.found({row["entity_id"] for row in told})
+        known = [row | {"thing": things[row["entity_id"]]} for row in told if row["entity_id"] in things]
+        lost += len(told) - len(known)
+        yield from run.odd.mapped("mem_memory_entity_links", "memory_id", link, known)
     for batch in run.rows("mem_entity_links"):
-        known = [row for row in batch if mapping.text(row["entity_name"])]
-        lost += len(batch) - len(known)
-        for row in known:
-            kind = mapping.text(row.get("entity_type"))
-            row |= {"thing": (mapping.text(row["entity_name"]), None, kind), "source": LinkSource.MANUAL}
-        yield from run.mapped("mem_entity_links", "id", link, known)
+        rows = list(run.odd.mapped("mem_entity_links", "id", _by_hand, batch))
+        known = [row for row in rows if row["thing"][0]]
+        lost += len(rows) - len(known)
+        yield from run.odd.mapped("mem_entity_links", "id", link, known)
     for count, what in (
         (lost, "things that are not there, or have no name,"),
         (strange, "things by nobody knows whom"),
@@ -69,6 +66,22 @@ def _told(run: Run) -> Iterator[_Link]:
     if cut:
         shown = ", ".join(map(repr, sorted(cut)[:NAMED]))
         run.result.warnings.append(f"types of things are cut to {mapping.KIND_LENGTH} letters: {shown}")
+
+
+def _named(row: Row) -> tuple[str | None, list[str | None]]:
+    """An entity's id, and what it is called."""
+    return mapping.text(row["entity_id"]), [mapping.text(row.get(column)) for column in _ENTITY]
+
+
+def _sourced(row: Row) -> Row:
+    """A link whose ids and source are text."""
+    return row | {name: mapping.text(row[name]) for name in ("memory_id", "entity_id", "source")}
+
+
+def _by_hand(row: Row) -> Row:
+    """A link that names its entity itself."""
+    kind = mapping.text(row.get("entity_type"))
+    return row | {"thing": (mapping.text(row["entity_name"]), None, kind), "source": LinkSource.MANUAL}
 
 
 def _link(cut: set[str], row: Row) -> _Link:

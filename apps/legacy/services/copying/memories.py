@@ -45,7 +45,7 @@ def memories_copy(run: Run, branches: list[Row]) -> None:
 
 def made_of(run: Run, table: str, batch: list[Row]) -> Made:
     """The memories of these rows of main's table or of a branch's."""
-    made = list(run.mapped(table, "memory_id", _made, batch))
+    made = list(run.odd.mapped(table, "memory_id", _made, batch))
     if run.vectors is not None:
         told = sum(row.get("embedding") not in (None, "", b"") for row in batch)
         run.unfit_vectors += told - sum(unit is not None and len(unit) == run.vectors.dim for _, unit in made)

@@ -1,27 +1,22 @@
 """What every part of copying one user works with: where rows come from, and what is told of them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import OperationalError
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from apps.legacy import mapping
 from apps.legacy.scratch import Scratch
 from apps.legacy.services.ledger import Lease, fence_hold
-from apps.legacy.source import Row, Source, as_shown, user_rows
+from apps.legacy.services.odd_rows import OddRows
+from apps.legacy.source import Row, Source, user_rows
 from apps.tenancy.scope import user_atomic
-from memoria.errors import Invalid
-
-T = TypeVar("T")
 
 ATTEMPTS = 4
 KEYS_AT_ONCE = 5_000
-NAMED = 20
-"""So many rows that cannot be carried are named; all are counted."""
 
 
 @dataclass
@@ -62,8 +57,7 @@ class Run:
         self.source, self.tables, self.user_id = source, tables, result.user_id
         self.vectors, self.result, self._lease, self._tick = vectors, result, lease, tick
         self.now = timezone.now()
-        self._odd: list[str] = []
-        self._odd_count = 0
+        self.odd = OddRows()
         self.unfit_vectors = 0
         self.scratch = Scratch()
 
@@ -77,28 +71,6 @@ class Run:
         self.result.read += len(batch)
         self._tick(len(batch))
         return batch
-
-    def mapped(self, table: str, key: str, made: Callable[[Row], T], rows: Iterable[Row]) -> Iterator[T]:
-        """What is made of these rows. Those that cannot be carried are named, and left out until `check`."""
-        for row in rows:
-            try:
-                found = made(row)
-                if isinstance(found, Model):
-                    mapping.fits(found)
-            except (mapping.Odd, UnicodeDecodeError) as error:
-                self._odd_count += 1
-                if len(self._odd) < NAMED:
-                    self._odd.append(f"table {table}, {key} {as_shown(row.get(key))}, {error}")
-            else:
-                yield found
-
-    def check(self) -> None:
-        """Raises Invalid where rows could not be carried: a user comes whole, or not."""
-        if self._odd:
-            raise Invalid(
-                f"{self._odd_count} rows of the old database cannot be carried, mend them there:"
-                f" {'; '.join(self._odd)}{'; …' if self._odd_count > NAMED else ''}"
-            )
 
     def write(self, batch: Callable[[], None]) -> None:
         """Run what writes one batch, in a transaction; a deadlock or a lost connection costs a batch, not the user.

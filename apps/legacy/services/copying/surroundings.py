@@ -34,7 +34,7 @@ def _mapped(
     run: Run, table: str, key: str, made: Callable[[Row], Model], batches: Iterable[list[Row]]
 ) -> Iterator[list[Any]]:
     """What is made of these rows, a batch at a time as they are read: those know how long they are."""
-    return (list(run.mapped(table, key, made, batch)) for batch in batches)
+    return (list(run.odd.mapped(table, key, made, batch)) for batch in batches)
 
 
 def _memory_ids(run: Run) -> Iterator[str]:
@@ -88,12 +88,18 @@ def _log(run: Run) -> Iterator[list[Row]]:
 def _snapshots(run: Run) -> None:
     """Those of the old engine are its own: the ones that are gone are kept as names, the live ones are listed."""
     rows = [row for batch in run.rows("mem_snapshots") for row in batch]
-    live = [row for row in rows if row.get("status") == "active"]
-    if live:
-        names = ", ".join(str(row["name"]) for row in live)
-        run.result.warnings.append(f"snapshots that cannot be read outside the old server: {names}")
-    snapshot = partial(mapping.snapshot, user_id=run.user_id)
-    run.write(partial(_write_snapshots, list(run.mapped("mem_snapshots", "name", snapshot, rows))))
+    snapshot = partial(_snapshot, run.user_id)
+    made = list(run.odd.mapped("mem_snapshots", "name", snapshot, rows))
+    if live := ", ".join(row.name for row, is_live in made if is_live):
+        run.result.warnings.append(f"snapshots that cannot be read outside the old server: {live}")
+    run.write(partial(_write_snapshots, [row for row, _ in made]))
+
+
+def _snapshot(user_id: str, row: Row) -> tuple[Snapshot, bool]:
+    """A snapshot, and whether the old server can read it. Raises Odd."""
+    made = mapping.snapshot(row, user_id)
+    mapping.fits(made)
+    return made, mapping.text(row["status"]) == "active"
 
 
 def _write_snapshots(rows: list[Snapshot]) -> None:
