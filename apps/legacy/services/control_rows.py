@@ -1,8 +1,8 @@
 """What of the old rows belongs to the control plane: API keys, tool usage and cooldowns."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection
 from django.db.models import Model, QuerySet
@@ -10,7 +10,10 @@ from django.db.models import Model, QuerySet
 from apps.accounts.models import ApiKey, ToolUsage
 from apps.governance.models import Cooldown
 from apps.legacy import mapping
-from apps.legacy.source import Source, parts, rows_of
+from apps.legacy.services.odd_rows import OddRows
+from apps.legacy.source import Row, Source, parts, rows_of
+
+T = TypeVar("T")
 
 
 def control_rows_copy(
@@ -18,39 +21,56 @@ def control_rows_copy(
 ) -> list[str]:
     """Bring the users' keys, tools and cooldowns to the control plane; a key that is revoked on either side stays so.
     Tools and cooldowns that neither the old database has nor anybody made here `since` then are removed.
-    Returns warnings.
+    Returns warnings. Raises Invalid, and writes nothing, where rows cannot be carried.
     """
     users = frozenset(user_ids)
-    warnings: list[str] = []
-    every = [row for batch in rows_of(source, tables, "mem_api_keys", users) for row in batch]
-    every.sort(key=lambda row: (not mapping.is_active(row), str(row["created_at"]), row["key_id"]))
+    odd = OddRows()
+
+    def mapped(table: str, key: str, made: Callable[[Row], T]) -> list[T]:
+        rows = (row for batch in rows_of(source, tables, table, users) for row in batch)
+        return list(odd.mapped(table, f"user_id {key}", made, rows))
+
+    keys = mapped("mem_api_keys", "key_id", _key)
+    tools = mapped("mem_tool_usage", "tool_name", mapping.tool)
+    runs = mapped("mem_governance_cooldown", "operation", mapping.cooldown)
+    odd.check()
+    warnings = _keys_copy(keys)
+    _replace(ToolUsage, tools, "tool_name", ToolUsage.objects.filter(last_used_at__lt=since), users)
+    _replace(Cooldown, runs, "operation", Cooldown.objects.filter(last_run_at__lt=since), users)
+    return warnings
+
+
+def _key(row: Row) -> tuple[str, ApiKey | None]:
+    """How a key is called, and the key; None where it is a group's. Raises Odd."""
+    shown = f"{mapping.text(row['key_prefix']) or ''}…"
+    if mapping.text(row.get("group_id")):
+        return shown, None
+    made = mapping.key(row)
+    mapping.fits(made)
+    return shown, made
+
+
+def _keys_copy(every: list[tuple[str, ApiKey | None]]) -> list[str]:
+    """Put the keys; of two with one secret the active, then the older one. Returns warnings."""
+    warnings = [f"key {shown} belongs to a group and was left out" for shown, key in every if key is None]
+    own = [key for _, key in every if key is not None]
+    own.sort(key=lambda key: (not key.is_active, key.created_at, key.key_id))
     taken: dict[str, str] = {}
-    for batch in parts(every):
-        keys = []
-        hashes = [row["key_hash"] for row in batch]
+    for batch in parts(own):
+        hashes = [key.key_hash for key in batch]
         known = dict(ApiKey.objects.filter(key_hash__in=hashes).values_list("key_hash", "key_id")) | taken
-        for row in batch:
-            if mapping.text(row.get("group_id")):
-                warnings.append(f"key {row['key_prefix']}… belongs to a group and was left out")
-            elif known.get(row["key_hash"], row["key_id"]) != row["key_id"]:
-                warnings.append(f"key {row['key_prefix']}… is there already under another id")
+        keys = []
+        for key in batch:
+            if known.get(key.key_hash, key.key_id) != key.key_id:
+                warnings.append(f"key {key.key_prefix}… is there already under another id")
             else:
-                taken[row["key_hash"]] = known[row["key_hash"]] = row["key_id"]
-                keys.append(mapping.key(row))
-        revoked = set(
-            ApiKey.objects.filter(pk__in=[key.pk for key in keys], is_active=False).values_list(
-                "pk", flat=True
-            )
-        )
+                taken[key.key_hash] = known[key.key_hash] = key.key_id
+                keys.append(key)
+        there = ApiKey.objects.filter(pk__in=[key.pk for key in keys], is_active=False)
+        revoked = set(there.values_list("pk", flat=True))
         for key in keys:  # revoked on either side is revoked
             key.is_active = key.is_active and key.pk not in revoked
         _put(ApiKey, keys, ("key_id",))
-    tools = [mapping.tool(row) for b in rows_of(source, tables, "mem_tool_usage", users) for row in b]
-    _replace(ToolUsage, tools, "tool_name", ToolUsage.objects.filter(last_used_at__lt=since), users)
-    runs = [
-        mapping.cooldown(row) for b in rows_of(source, tables, "mem_governance_cooldown", users) for row in b
-    ]
-    _replace(Cooldown, runs, "operation", Cooldown.objects.filter(last_run_at__lt=since), users)
     return warnings
 
 

@@ -163,11 +163,49 @@ def test_text_that_is_not_utf8_fails_its_user_and_names_the_row(old: str) -> Non
     write(old, spoilt, parameters=(memory_id,))
     code, text = said("copy", old)
     assert code == 4
-    assert text.startswith("'Ada': the old database holds text that is not UTF-8")
-    assert f"column content, memory_id '{memory_id}'" in text
+    assert text.startswith("'Ada': 1 rows of the old database cannot be carried")
+    assert f"table mem_memories, memory_id '{memory_id}', column content: 'caf" in text
     write(old, "UPDATE mem_memories SET content = 'mended' WHERE memory_id = %s", parameters=(memory_id,))
     assert said("copy", old) == (0, "")
     assert said("verify", old) == (0, "")
+    write(old, spoilt, parameters=(memory_id,))
+    code, text = said("verify", old)
+    assert code == 5
+    assert f"table mem_memories, memory_id '{memory_id}', column content): mend it there" in text
+
+
+def test_odd_keys_tools_and_cooldowns_are_named_without_secrets(old: str) -> None:
+    write(old, "UPDATE mem_api_keys SET created_at = 'soon' WHERE key_id = 'key-00000000'")
+    write(old, "UPDATE mem_api_keys SET is_active = 'maybe' WHERE key_id = 'key-00000000r'")
+    write(old, "UPDATE mem_api_keys SET key_prefix = key_hash || key_hash WHERE key_id = 'key-00000001'")
+    write(old, "UPDATE mem_tool_usage SET last_used_at = 12 WHERE user_id = 'ada' AND tool_name = 'cli'")
+    write(old, "UPDATE mem_governance_cooldown SET last_run_at = 'never' WHERE user_id = 'Ada'")
+    code, text = said("cutover", old, "--yes", "--quiet-seconds", "0")
+    assert (code, text.count("\n")) == (3, 0)
+    assert text.startswith("5 rows of the old database cannot be carried, mend them there: ")
+    for each in (
+        "table mem_api_keys, user_id 'ada', key_id 'key-00000000', column created_at: 'soon' is no time",
+        "table mem_api_keys, user_id 'ada', key_id 'key-00000000r', column is_active: 'maybe' says neither",
+        "table mem_api_keys, user_id 'Ada', key_id 'key-00000001', column key_prefix: what is there is longer",
+        "table mem_tool_usage, user_id 'ada', tool_name 'cli', column last_used_at: 12 is no time",
+        "table mem_governance_cooldown, user_id 'Ada', operation 'consolidate', column last_run_at: 'never' is",
+    ):
+        assert each in text, text
+    for (hashed,) in Writer(old).execute("SELECT key_hash FROM mem_api_keys"):
+        assert hashed not in text
+    write(old, "UPDATE mem_api_keys SET created_at = '2024-01-01', is_active = 1, key_prefix = 'sk-'")
+    write(old, "UPDATE mem_tool_usage SET last_used_at = '2024-01-01'")
+    write(old, "UPDATE mem_governance_cooldown SET last_run_at = '2024-01-01'")
+    assert said("cutover", old, "--yes", "--quiet-seconds", "0") == (0, "")
+    write(old, "UPDATE mem_api_keys SET expires_at = 'soon' WHERE key_id = 'key-00000000'")
+    write(old, "UPDATE mem_governance_cooldown SET last_run_at = 'never' WHERE user_id = 'Ada'")
+    code, text = said("verify", old)
+    assert (code, "Traceback" in text) == (5, False)
+    assert text.splitlines() == [
+        "user 'ada': mem_api_keys: expires_at of 'key-00000000' in the old database cannot be read: mend it there",
+        "user 'Ada': mem_governance_cooldown: last_run_at of 'consolidate' in the old database cannot be read:"
+        " mend it there",
+    ]
 
 
 def test_old_versions_lack_columns(old: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.running import ROOT
 
 # Where messages are said: they are appended to one of these, handed to one of those, or raised.
-LISTS = {"gaps", "warnings", "mismatches", "failed", "wrong", "used"}
+LISTS = {"gaps", "warnings", "mismatches", "failed", "wrong", "used", "unreadable"}
 CALLS = {"_refuse", "_stop", "_count", "Invalid", "Conflict", "Fault", "_say", "_fail", "failure"}
 # Names and functions that hold one.
 NAMES = {"_WRITTEN", "_DIED", "_TAKEN_OVER", "_NO_WORKER", "found", "reason"}
