@@ -5,7 +5,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import closing
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Protocol
@@ -276,13 +276,18 @@ class MysqlSource:
         return f"{self._qualified(left)} = {converted} COLLATE {mine}"
 
     def _collation(self, table: str, column: str) -> str:
-        listed = (
-            "SELECT collation_name AS c FROM information_schema.columns"
-            " WHERE table_schema = %s AND table_name = %s AND column_name = %s"
-        )
-        found = [row["c"] for batch in self.rows(listed, [self._schema, table, column]) for row in batch]
-        name = str(found[0] or "") if found else ""
+        name = str(self._collations.get((table, column)) or "")
         return name if name.replace("_", "").isalnum() else ""
+
+    @cached_property
+    def _collations(self) -> dict[tuple[str, str], str | None]:
+        """Of all columns at once: there may be many branches."""
+        listed = (
+            "SELECT table_name AS t, column_name AS n, collation_name AS c FROM information_schema.columns"
+            " WHERE table_schema = %s"
+        )
+        rows = (row for batch in self.rows(listed, [self._schema]) for row in batch)
+        return {(row["t"], row["n"]): row["c"] for row in rows}
 
     def reads_everything(self) -> bool:
         granted = [
@@ -472,7 +477,7 @@ def stats_rows(source: Source, tables: dict[str, list[str]], ids: Iterable[str])
         return
     columns = [c for c in COLUMNS["mem_memories_stats"].split() if c in tables["mem_memories_stats"]]
     listed = ", ".join(map(source.name, columns))
-    for part in parts(ids):
+    for part in parts(ids, BATCH):
         marks = ", ".join(["%s"] * len(part))
         yield from source.rows(
             f"SELECT {listed} FROM {source.name('mem_memories_stats')} WHERE memory_id IN ({marks})", part

@@ -67,28 +67,32 @@ class TargetDigest:
 
 
 def target_digest() -> TargetDigest:
-    """Digests of the open user database, made by its server."""
+    """Digests of the open user database, made by its server in one statement: it may be far away."""
     connection = user_connection()
     is_sqlite = connection.vendor == "sqlite"
     if is_sqlite:
         connection.ensure_connection()
         teach(connection.connection)
     row_sum = sqlite_sum if is_sqlite else mysql_sum
-    tables: dict[str, str] = {}
-    content = []
-    for model in sorted(
+    models = sorted(
         (m for m in apps.get_models() if issubclass(m, UserModel)), key=lambda m: m._meta.db_table
-    ):
-        table = model._meta.db_table
+    )
+    sums = []
+    for number, model in enumerate(models):
         columns = [field.attname for field in model._meta.concrete_fields]
         vectors = {"embedding_id"} & set(columns)
-        sums = [row_sum([sql.quoted(name) for name in columns if name not in vectors])]
-        if vectors:
-            sums.append(row_sum([sql.quoted(columns[0]), sql.quoted("embedding_id")]))
-        count, *found = sql.query(f"SELECT COUNT(*), {', '.join(sums)} FROM {sql.quoted(table)}")[0]
-        tables[table] = f"{count}:{':'.join(str(as_text(value)) for value in found)}"
+        rest = row_sum([sql.quoted(name) for name in columns if name not in vectors])
+        own = row_sum([sql.quoted(columns[0]), sql.quoted("embedding_id")]) if vectors else "NULL"
+        sums.append(
+            f"SELECT {number} AS t, COUNT(*) AS n, {rest} AS r, {own} AS v FROM {sql.quoted(model._meta.db_table)}"
+        )
+    tables: dict[str, str] = {}
+    content = []
+    for number, count, rest, own in sorted(sql.query(" UNION ALL ".join(sums))):
+        table, found = models[number]._meta.db_table, [as_text(rest), as_text(own)]
+        tables[table] = f"{count}:{':'.join(str(value) for value in found)}"
         if table not in _BY_ITSELF:
-            content.append(f"{table}:{count}:{as_text(found[0])}")
+            content.append(f"{table}:{count}:{found[0]}")
     everything = [f"{table}:{sums}" for table, sums in tables.items()]
     return TargetDigest(_hash(everything), _hash(content), tables)
 

@@ -38,7 +38,7 @@ _MEMORY = (
     *"observed_at created_at updated_at embedding".split(),
 )
 COUNTS = "access_count feedback_useful feedback_irrelevant feedback_outdated feedback_wrong".split()
-_AT_ONCE = 500
+_AT_ONCE = 1_000
 _BRANCH_TABLE = re.compile(r"\Abr_[A-Za-z0-9_]{1,61}\Z")
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from time import monotonic
 from typing import Any, NamedTuple
@@ -172,6 +173,7 @@ class _Check:
         self._wrong: Counter[tuple[str, str]] = Counter()
         self._sampled: dict[str, set[str]] = {}
         """What rules find in the texts of the memories that were chosen."""
+        self._counts: list[tuple[str, str, str, tuple[Any, ...]]] = []
 
     def contents(self) -> None:
         """What the old database holds, table by table."""
@@ -221,7 +223,7 @@ class _Check:
             where=f"id <> {MAIN}",
         )
         self._compare("mem_branches", self.old.branches(), rows)
-        here = self._live_here()
+        here = self._live_here
         for line in self.old.live:
             if line.name not in here:
                 continue
@@ -254,8 +256,9 @@ class _Check:
                 self._expect("mem_memories", "born", row.born == born)
             yield self._values(row)
 
-    @staticmethod
-    def _live_here() -> dict[str, int]:
+    @cached_property
+    def _live_here(self) -> dict[str, int]:
+        """Branches in use and their numbers."""
         return dict(
             sql.query(f"SELECT live_name, id FROM mem_branches WHERE live_name IS NOT NULL AND id <> {MAIN}")  # type: ignore[arg-type]
         )
@@ -305,6 +308,7 @@ class _Check:
         for table in ("mem_memories", "mem_revisions", "mem_edit_log", "mem_user_state", "mem_snapshots"):
             foreign = f"SELECT COUNT(*) FROM {table} WHERE user_id <> %s"
             self._count(table, foreign, "rows of another user", self.old.user_id)
+        self._counted()
         for (table, what), count in self._wrong.items():
             self.result.mismatches.append(f"{table}: {what} is wrong in {count} rows")
 
@@ -313,8 +317,16 @@ class _Check:
             self._wrong[table, what] += 1
 
     def _count(self, table: str, statement: str, what: str, *parameters: Any) -> None:
-        if count := sql.query(statement, parameters)[0][0]:
-            self.result.mismatches.append(f"{table}: {count} {what}")
+        """Note what must not be there; `_counted` asks for all of it at once."""
+        self._counts.append((table, statement, what, parameters))
+
+    def _counted(self) -> None:
+        statements = (f"SELECT {n} AS t, ({asked[1]}) AS n" for n, asked in enumerate(self._counts))
+        parameters = [value for *_, values in self._counts for value in values]
+        for number, count in sql.query(" UNION ALL ".join(statements), parameters):
+            if count:
+                table, _, what, _ = self._counts[number]
+                self.result.mismatches.append(f"{table}: {count} {what}")
 
     def _row(self, table: str, row: _New, *, absent: bool) -> None:
         self._expect(table, "digest", row.digest == (None if absent else state_digest(row)))
@@ -340,7 +352,7 @@ class _Check:
 
     def _revisions(self) -> None:
         """What branches have otherwise than main and nothing else, with the state that both sides began with."""
-        here = self._live_here()
+        here = self._live_here
         numbers = {
             here[line.name]: (n, line) for n, line in enumerate(self.old.live, start=1) if line.name in here
         }
@@ -410,7 +422,7 @@ class _Check:
 
     def _history(self) -> None:
         """Main's commits, one for each fork and one for the rest, then one for the rows of each branch."""
-        here, lines = self._live_here(), self.old.live
+        here, lines = self._live_here, self.old.live
         on = [MAIN] * (len(lines) + 1) + [here.get(line.name, 0) for line in lines]
         there = [[n, branch, "migrate", "migration"] for n, branch in enumerate(on, start=1)]
         self._compare("mem_commits", there, _plain("mem_commits", "seq branch_id operation actor_id", "seq"))

@@ -33,6 +33,8 @@ def quoted(database: str) -> str:
     return f"`{checked_database_name(database)}`"
 
 
+# The driver splits many rows into statements of 64 kB, each of them a round trip; servers take from 4 MB.
+STATEMENT_BYTES = 1_000_000
 # What a statement says that has been run before: table, column or index exists, or is gone.
 DONE_BEFORE = frozenset({1050, 1060, 1061, 1091})
 
@@ -72,6 +74,11 @@ class MysqlConnection(LeasedConnection, DatabaseWrapper):
                 # Killed or timed out while idle, or the database is gone: a fresh connection tells which.
                 old.raw.close()
         return DatabaseWrapper.get_new_connection(self, conn_params)
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        cursor = super().create_cursor(name)
+        cursor.cursor.max_stmt_length = STATEMENT_BYTES
+        return cursor
 
     def is_alive(self, raw: Any) -> bool:
         """An idle connection has nothing to read; readable means the server closed it or said good-bye."""

@@ -18,7 +18,7 @@ from apps.legacy.services.copying.branches import branches_copy, branches_read
 from apps.legacy.services.copying.history import history_write
 from apps.legacy.services.copying.links import links_copy
 from apps.legacy.services.copying.memories import memories_copy
-from apps.legacy.services.copying.run import Copied, Run, Vectors
+from apps.legacy.services.copying.run import Copied, Run, Vectors, is_empty
 from apps.legacy.services.copying.surroundings import surroundings_copy
 from apps.legacy.services.copying.tidying import leftovers_drop
 from apps.legacy.services.digests import target_digest
@@ -168,6 +168,7 @@ def _copy(run: Run, seq_before: int) -> int:
     clock = Clock.objects.get(pk=1)
     if seq_before and clock.seq > seq_before:
         raise Conflict(_WRITTEN.format(run.user_id))
+    run.is_first = is_empty()
     branches, gone = branches_read(run)
     memories_copy(run, branches)
     branches_copy(run, branches, gone)
@@ -179,5 +180,6 @@ def _copy(run: Run, seq_before: int) -> int:
             f"{run.unfit_vectors} vectors of another width, or of no numbers, are left out and made anew in the"
             " background"
         )
-    leftovers_drop(run)
+    if not run.is_first:
+        leftovers_drop(run)
     return history_write(run, branches)

@@ -29,7 +29,7 @@ class _Link(NamedTuple):
 
 def links_copy(run: Run) -> None:
     """Make the told links those of the old database."""
-    had = MemoryEntityLink.objects.filter(source__in=TOLD).exists()
+    had = not run.is_first and MemoryEntityLink.objects.filter(source__in=TOLD).exists()
     wanted = run.scratch.shelf()
     for part in parts(_told(run)):
         if had:

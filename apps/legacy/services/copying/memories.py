@@ -12,7 +12,7 @@ from apps.graph.services import memories_link
 from apps.legacy import mapping
 from apps.legacy.services.copying.history import born
 from apps.legacy.services.copying.run import Run, keys
-from apps.legacy.source import Row, parts
+from apps.legacy.source import BATCH, Row, parts
 from apps.memories.models import Embedding, Memory, MemoryColumns
 from apps.tenancy import sql
 from memoria.entities import LinkSource, entities
@@ -27,16 +27,15 @@ Made = list[tuple[Memory, Any]]
 def memories_copy(run: Run, branches: list[Row]) -> None:
     """Make main hold what the old main does."""
     seen = run.scratch.shelf()
-    is_new = not sql.query("SELECT 1 FROM mem_memories LIMIT 1")
     forks: list[datetime] = [mapping.made_at(branch) for branch in branches]
     for batch in run.rows("mem_memories"):
         made = made_of(run, "mem_memories", batch)
         for memory, _ in made:
             memory.born = born(memory.created_at, forks)
-        if not is_new:
+        if not run.is_first:
             seen.add(memory.memory_id for memory, _ in made)
-        run.write(partial(_write, run, made, is_new=is_new))
-    if is_new:
+        run.write(partial(_write, run, made))
+    if run.is_first:
         return
     for part in parts(seen.lacking(keys(Memory.objects.all(), "memory_id"))):
         run.write(partial(_remove, part))
@@ -58,10 +57,10 @@ def _made(row: Row) -> tuple[Memory, Any]:
     return memory, mapping.vector(row.get("embedding"))
 
 
-def _write(run: Run, made: Made, *, is_new: bool) -> None:
+def _write(run: Run, made: Made) -> None:
     vectors_attach(run, made)
     rows = [memory for memory, _ in made]
-    if not is_new:
+    if not run.is_first:
         there = {
             row[0]: row[1:]
             for row in Memory.objects.filter(memory_id__in=[r.memory_id for r in rows]).values_list(
@@ -100,7 +99,7 @@ def vectors_attach(run: Run, made: Made) -> None:
             wanted.setdefault(key, []).append(memory)
     hashes = sorted({text_hash for text_hash, _ in wanted})
     known: dict[tuple[str, bytes], int] = {}
-    for part in parts(hashes):
+    for part in parts(hashes, BATCH):
         rows = Embedding.objects.filter(content_hash__in=part, model=run.vectors.model)
         known |= {(r[0], bytes(r[1])): r[2] for r in rows.values_list("content_hash", "vector", "id")}
     fresh = [key for key in wanted if key not in known]

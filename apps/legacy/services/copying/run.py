@@ -13,10 +13,15 @@ from apps.legacy.scratch import Scratch
 from apps.legacy.services.ledger import Lease, fence_hold
 from apps.legacy.services.odd_rows import OddRows
 from apps.legacy.source import Row, Source, user_rows
+from apps.tenancy import sql
 from apps.tenancy.scope import user_atomic
 
 ATTEMPTS = 4
 KEYS_AT_ONCE = 5_000
+_FILLED = (
+    *("mem_memories", "mem_revisions", "mem_embeddings", "mem_entities", "mem_memory_entity_links"),
+    *("mem_memories_stats", "mem_edit_log", "mem_retrieval_feedback"),
+)
 
 
 @dataclass
@@ -60,6 +65,8 @@ class Run:
         self.odd = OddRows()
         self.unfit_vectors = 0
         self.scratch = Scratch()
+        self.is_first = False
+        """Nothing is in the open database yet, so that nothing there has to be looked at, or put right."""
 
     def rows(self, table: str) -> Iterator[list[Row]]:
         """The user's rows of an old table, a batch at a time."""
@@ -89,6 +96,12 @@ class Run:
         return None
 
 
+def is_empty() -> bool:
+    """Whether the open database has no rows yet that a copy compares with."""
+    anything = " OR ".join(f"EXISTS (SELECT 1 FROM {table})" for table in _FILLED)
+    return not sql.query(f"SELECT {anything}")[0][0]
+
+
 def keys(rows: QuerySet[Any], key: str) -> Iterator[Any]:
     """The keys of these rows in order, a page at a time."""
     return (found for (found,) in keyed(rows, key))
@@ -101,4 +114,6 @@ def keyed(rows: QuerySet[Any], key: str, *columns: str) -> Iterator[tuple[Any, .
     page = list(rows[:KEYS_AT_ONCE])
     while page:
         yield from page
+        if len(page) < KEYS_AT_ONCE:
+            return
         page = list(rows.filter(**{f"{key}__gt": page[-1][0]})[:KEYS_AT_ONCE])

@@ -19,15 +19,11 @@ def surroundings_copy(run: Run) -> None:
     """Make these tables hold what the old ones do."""
     edit = partial(mapping.edit, user_id=run.user_id)
     _replace(run, EditLog, _mapped(run, "mem_edit_log", "edit_id", edit, _log(run)))
-    for model, table, key, made in (
-        (Feedback, "mem_retrieval_feedback", "id", mapping.feedback),
-        (RetrievalParams, "mem_user_retrieval_params", "user_id", mapping.params),
-        (UserState, "mem_user_state", "user_id", mapping.state),
-    ):
-        _replace(run, model, _mapped(run, table, key, made, run.rows(table)))
+    feedback = run.rows("mem_retrieval_feedback")
+    _replace(run, Feedback, _mapped(run, "mem_retrieval_feedback", "id", mapping.feedback, feedback))
     stats = map(run.counted, stats_rows(run.source, run.tables, _memory_ids(run)))
     _replace(run, MemoryStats, _mapped(run, "mem_memories_stats", "memory_id", mapping.stats, stats))
-    _snapshots(run)
+    _few_copy(run)
 
 
 def _mapped(
@@ -52,7 +48,7 @@ def _replace(run: Run, model: type[Model], batches: Iterator[list[Any]]) -> None
     """Make a table hold these rows: by key, only what differs is written."""
     key = model._meta.pk.attname  # type: ignore[union-attr]
     manager: Any = model._default_manager
-    seen = run.scratch.shelf() if manager.exists() else None
+    seen = run.scratch.shelf() if not run.is_first and manager.exists() else None
     for rows in batches:
         if seen is not None:
             seen.add(getattr(row, key) for row in rows)
@@ -85,14 +81,27 @@ def _log(run: Run) -> Iterator[list[Row]]:
         run.result.warnings.append(f"{doubled} log entries were written twice; the earlier ones were taken")
 
 
-def _snapshots(run: Run) -> None:
-    """Those of the old engine are its own: the ones that are gone are kept as names, the live ones are listed."""
-    rows = [row for batch in run.rows("mem_snapshots") for row in batch]
+def _few_copy(run: Run) -> None:
+    """What a user has one of, or a few, in one transaction.
+
+    Snapshots of the old engine are its own: the ones that are gone are kept as names, the live ones are listed.
+    """
+    rows = {
+        table: [row for batch in run.rows(table) for row in batch]
+        for table in ("mem_user_retrieval_params", "mem_user_state", "mem_snapshots")
+    }
     snapshot = partial(_snapshot, run.user_id)
-    made = list(run.odd.mapped("mem_snapshots", "name", snapshot, rows))
-    if live := ", ".join(row.name for row, is_live in made if is_live):
+    snapshots = list(run.odd.mapped("mem_snapshots", "name", snapshot, rows["mem_snapshots"]))
+    if live := ", ".join(row.name for row, is_live in snapshots if is_live):
         run.result.warnings.append(f"snapshots that cannot be read outside the old server: {live}")
-    run.write(partial(_write_snapshots, [row for row, _ in made]))
+    made: dict[type[Model], list[Any]] = {Snapshot: [row for row, _ in snapshots]}
+    for model, table, each in (
+        (RetrievalParams, "mem_user_retrieval_params", mapping.params),
+        (UserState, "mem_user_state", mapping.state),
+    ):
+        mapped = run.odd.mapped(table, "user_id", each, rows[table])
+        made[model] = list({row.pk: row for row in mapped}.values())
+    run.write(partial(_write_anew, made))
 
 
 def _snapshot(user_id: str, row: Row) -> tuple[Snapshot, bool]:
@@ -102,6 +111,7 @@ def _snapshot(user_id: str, row: Row) -> tuple[Snapshot, bool]:
     return made, mapping.text(row["status"]) == "active"
 
 
-def _write_snapshots(rows: list[Snapshot]) -> None:
-    Snapshot.objects.all().delete()
-    sql.insert(rows)
+def _write_anew(made: dict[type[Model], list[Any]]) -> None:
+    for model, rows in made.items():
+        model._default_manager.all().delete()
+        sql.insert(rows)
