@@ -1,25 +1,37 @@
 """Proof that a user's database holds what the old one does: counts and checksums that do not depend on order.
 
-Both sides are read with plain SQL, and nothing of the copying is used (see old_side). What is derived from texts is
-proven in three ways: what is cheap is derived again for every row; search texts and the links that rules find, which
-cost more than all the rest, for a sample; and every column of every table must be what the copy left there.
+Both sides are read with plain SQL, and nothing of the copying is used (see old_side and new_side). What is derived
+from texts is proven in three ways: what is cheap is derived again for every row; search texts and the links that
+rules find, which cost more than all the rest, for a sample; and every column of every table must be what the copy
+left there.
 """
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from apps.legacy.models import MigratedUser, Phase
 from apps.legacy.services.copying import Vectors
 from apps.legacy.services.digests import target_digest
-from apps.legacy.services.old_side import COUNTS, TEXTS, Line, Links, OldSide, decoded, time
+from apps.legacy.services.new_side import (
+    LONG_PAGE,
+    MEMORIES,
+    WIDTH,
+    NewMemory,
+    is_same,
+    memory_columns,
+    new_memory,
+    paged,
+    plain,
+)
+from apps.legacy.services.old_side import COUNTS, TEXTS, Line, Links, OldSide, time
 from apps.legacy.source import Source
 from apps.memories.models import OPEN
 from apps.tenancy import schema, sql
@@ -34,52 +46,6 @@ MAIN = 1
 # One in so many memories, and at most so many of a user, have everything derived again.
 SAMPLED_ONE_IN, SAMPLED_AT_MOST = 16, 256
 CHECKED_AT_ONCE = 500
-PAGE, PAGE_BYTES = 2_000, 4_000_000
-LONG_PAGE = 250
-"""Rows in the first page of those that have long texts: how long is known only then."""
-
-
-class _New(NamedTuple):
-    """A row of memories here, with its vector."""
-
-    memory_id: str
-    user_id: str
-    author_id: str | None
-    subject_id: str | None
-    session_id: str | None
-    memory_type: str
-    content: str
-    trust_tier: str
-    superseded_by: str | None
-    initial_confidence: float
-    is_active: int
-    source_event_ids: Any
-    extra_metadata: Any
-    observed_at: Any
-    created_at: Any
-    updated_at: Any
-    content_hash: str
-    search_text: str
-    embedding_id: int | None
-    born: int
-    digest: int | None
-    vector_hash: str | None
-    vector_model: str | None
-    vector_dim: int | None
-    vector: bytes | None
-
-
-_WIDTH = len(_New._fields)
-_VERSIONED = _New._fields[: _New._fields.index("vector_hash")]
-
-
-def _columns(of: str, vector: str) -> str:
-    """The columns of _New for a table and its embedding, by their aliases."""
-    own = [f"{of}.{name}" for name in _VERSIONED]
-    return ", ".join(own + [f"{vector}.{name}" for name in ("content_hash", "model", "dim", "vector")])
-
-
-_MEMORIES = "SELECT m.id, {} FROM {} m LEFT JOIN mem_embeddings e ON e.id = m.embedding_id"
 
 
 @dataclass
@@ -192,11 +158,11 @@ class _Check:
             ("mem_user_state", old.state(), "user_id active_branch updated_at", "user_id"),
             ("mem_snapshots", old.snapshots(), _SNAPSHOTS, "id"),
         ):
-            self._compare(table, there, _plain(table, columns, key))
+            self._compare(table, there, plain(table, columns, key))
         if not self.is_serving:  # they count while somebody is served
             columns = f"memory_id {' '.join(COUNTS)} last_accessed_at last_feedback_at repeat_count last_repeated_at"
             self._compare(
-                "mem_memories_stats", old.stats(), _plain("mem_memories_stats", columns, "memory_id")
+                "mem_memories_stats", old.stats(), plain("mem_memories_stats", columns, "memory_id")
             )
         self._told = old.links()
         told = "WHERE l.source IN ('manual', 'llm')"
@@ -205,7 +171,7 @@ class _Check:
             ([*key, source] for key, source in self._told.sources.items()),
             (
                 list(row)
-                for row in _pages(
+                for row in paged(
                     "SELECT l.id, l.memory_id, e.name, l.source FROM mem_memory_entity_links l"
                     f" JOIN mem_entities e ON e.id = l.entity_id {told}",
                     "l.id",
@@ -216,7 +182,7 @@ class _Check:
 
     def _branches(self) -> None:
         """Each branch as its reader sees it: its own rows, and main's of its fork that it has not touched."""
-        rows = _plain(
+        rows = plain(
             "mem_branches",
             "user_id name live_name fork_seq previous_id status created_by created_at",
             "id",
@@ -227,29 +193,29 @@ class _Check:
         for line in self.old.live:
             if line.name not in here:
                 continue
-            own = _pages(
-                f"{_MEMORIES.format(_columns('m', 'e'), 'mem_revisions')}"
+            own = paged(
+                f"{MEMORIES.format(memory_columns('m', 'e'), 'mem_revisions')}"
                 " WHERE m.branch_id = %s AND m.died = %s AND m.absent = 0",
                 "m.id",
                 [here[line.name], OPEN],
                 LONG_PAGE,
             )
-            inherited = _pages(
-                f"{_MEMORIES.format(_columns('m', 'e'), 'mem_memories')}"
+            inherited = paged(
+                f"{MEMORIES.format(memory_columns('m', 'e'), 'mem_memories')}"
                 " JOIN mem_branches b ON b.id = %s WHERE m.born <= b.fork_seq AND NOT EXISTS (SELECT 1"
                 " FROM mem_revisions o WHERE o.branch_id = b.id AND o.memory_id = m.memory_id AND o.died = %s)",
                 "m.id",
                 [here[line.name], OPEN],
                 LONG_PAGE,
             )
-            seen = (self._values(_new(row)) for rows in (own, inherited) for row in rows)
+            seen = (self._values(new_memory(row)) for rows in (own, inherited) for row in rows)
             self._compare(f"branch {line.name}", self.old.memories(line.table), seen)
 
     def _main(self) -> Iterator[list[Any]]:
         """Main's rows here; what is derived of them is looked at on the way."""
-        main = f"{_MEMORIES.format(_columns('m', 'e'), 'mem_memories')} WHERE 1 = 1"
-        for raw in _pages(main, "m.id", first=LONG_PAGE):
-            row = _new(raw)
+        main = f"{MEMORIES.format(memory_columns('m', 'e'), 'mem_memories')} WHERE 1 = 1"
+        for raw in paged(main, "m.id", first=LONG_PAGE):
+            row = new_memory(raw)
             if not self.is_used:
                 self._row("mem_memories", row, absent=False)
                 born = 1 + sum((time(row.created_at) or "") > line.created_at for line in self.old.live)
@@ -263,7 +229,7 @@ class _Check:
             sql.query(f"SELECT live_name, id FROM mem_branches WHERE live_name IS NOT NULL AND id <> {MAIN}")  # type: ignore[arg-type]
         )
 
-    def _values(self, row: _New) -> list[Any]:
+    def _values(self, row: NewMemory) -> list[Any]:
         """The columns that the old database has too."""
         vector = bytes(row.vector).hex() if row.vector is not None and self.vectors is not None else None
         if self.is_serving and row.memory_id in self.old.without_vector:
@@ -328,7 +294,7 @@ class _Check:
                 table, _, what, _ = self._counts[number]
                 self.result.mismatches.append(f"{table}: {count} {what}")
 
-    def _row(self, table: str, row: _New, *, absent: bool) -> None:
+    def _row(self, table: str, row: NewMemory, *, absent: bool) -> None:
         self._expect(table, "digest", row.digest == (None if absent else state_digest(row)))
         if row.embedding_id is not None:
             self._expect(table, "embedding_id", row.vector is not None)
@@ -358,13 +324,14 @@ class _Check:
         }
         mains = len(self.old.live) + 1
         statement = (
-            f"SELECT r.id, r.branch_id, r.died, r.base, r.absent, {_columns('r', 'e')}, {_columns('m', 'f')}"
+            f"SELECT r.id, r.branch_id, r.died, r.base, r.absent,"
+            f" {memory_columns('r', 'e')}, {memory_columns('m', 'f')}"
             " FROM mem_revisions r LEFT JOIN mem_embeddings e ON e.id = r.embedding_id"
             " LEFT JOIN mem_memories m ON m.memory_id = r.memory_id"
             " LEFT JOIN mem_embeddings f ON f.id = m.embedding_id WHERE 1 = 1"
         )
-        for branch_id, died, base, absent, *columns in _pages(statement, "r.id", first=LONG_PAGE):
-            row, main = _new(columns[:_WIDTH]), _new(columns[_WIDTH:])
+        for branch_id, died, base, absent, *columns in paged(statement, "r.id", first=LONG_PAGE):
+            row, main = new_memory(columns[:WIDTH]), new_memory(columns[WIDTH:])
             self._row("mem_revisions", row, absent=bool(absent))
             if branch_id not in numbers or died != OPEN:
                 self._expect("mem_revisions", "branch or end", False)
@@ -373,10 +340,10 @@ class _Check:
             self._expect("mem_revisions", "born", row.born == mains + number)
             is_inherited = main.memory_id is not None and main.born <= number
             if absent:
-                self._expect("mem_revisions", "absence", absent == 1 and is_inherited and _same(row, main))
+                self._expect("mem_revisions", "absence", absent == 1 and is_inherited and is_same(row, main))
                 self._expect("mem_revisions", "base", base == main.digest)
             else:
-                self._expect("mem_revisions", "need", not (is_inherited and _same(row, main)))
+                self._expect("mem_revisions", "need", not (is_inherited and is_same(row, main)))
                 self._expect("mem_revisions", "base", base == _base(row, main, line))
 
     def _links(self) -> None:
@@ -385,7 +352,7 @@ class _Check:
             "SELECT l.id, l.memory_id, l.source, l.weight, e.name FROM mem_memory_entity_links l"
             " LEFT JOIN mem_entities e ON e.id = l.entity_id WHERE 1 = 1"
         )
-        pages = _pages(statement, "l.id")
+        pages = paged(statement, "l.id")
         while page := list(islice(pages, CHECKED_AT_ONCE)):
             known = self.old.ids.found({memory_id for memory_id, *_ in page})
             told = self._told.sources.found({(memory_id, name or "") for memory_id, *_, name in page})
@@ -412,7 +379,7 @@ class _Check:
             " EXISTS (SELECT 1 FROM mem_memory_entity_links l WHERE l.entity_id = e.id AND l.source = 'rules')"
             " FROM mem_entities e WHERE 1 = 1"
         )
-        pages = _pages(statement, "e.id")
+        pages = paged(statement, "e.id")
         while page := list(islice(pages, CHECKED_AT_ONCE)):
             told = self._told.shown.found({(name, display, kind) for _, name, display, kind, *_ in page})
             for pk, name, display, kind, is_linked, is_by_rules in page:
@@ -425,7 +392,7 @@ class _Check:
         here, lines = self._live_here, self.old.live
         on = [MAIN] * (len(lines) + 1) + [here.get(line.name, 0) for line in lines]
         there = [[n, branch, "migrate", "migration"] for n, branch in enumerate(on, start=1)]
-        self._compare("mem_commits", there, _plain("mem_commits", "seq branch_id operation actor_id", "seq"))
+        self._compare("mem_commits", there, plain("mem_commits", "seq branch_id operation actor_id", "seq"))
         forks = [time(at) for (at,) in sql.query("SELECT created_at FROM mem_commits ORDER BY seq")]
         if forks[: len(lines)] != [line.created_at for line in lines]:
             self.result.mismatches.append("mem_commits: the times of the forks differ")
@@ -466,37 +433,9 @@ class _Check:
 _EDITS = "edit_id user_id memory_id operation payload reason snapshot_before seq created_at created_by"
 _PARAMS = "id feedback_weight temporal_decay_hours confidence_weight tuned_at"
 _SNAPSHOTS = "user_id name snapshot_name live_name seq kind extra status created_at"
-_JSON = frozenset(("payload", "extra"))
-_TIMES = frozenset(
-    ("created_at", "updated_at", "last_accessed_at", "last_feedback_at", "last_repeated_at", "tuned_at")
-)
 
 
-def _plain(table: str, columns: str, key: str, where: str = "1 = 1") -> Iterator[list[Any]]:
-    """Columns of a table here, made comparable."""
-    names = columns.split()
-    listed = ", ".join(map(sql.quoted, names))
-    for row in _pages(f"SELECT {sql.quoted(key)}, {listed} FROM {table} WHERE {where}", sql.quoted(key)):
-        yield [
-            time(value) if name in _TIMES else decoded(value) if name in _JSON else value
-            for name, value in zip(names, row, strict=True)
-        ]
-
-
-def _new(values: Sequence[Any]) -> _New:
-    row = _New(*values)
-    return row._replace(
-        source_event_ids=decoded(row.source_event_ids), extra_metadata=decoded(row.extra_metadata)
-    )
-
-
-def _same(row: _New, main: _New) -> bool:
-    """All but the commit that made it and the digest, which an absent row does not have."""
-    ignored = ("born", "digest")
-    return row._replace(**dict.fromkeys(ignored)) == main._replace(**dict.fromkeys(ignored))  # type: ignore[arg-type]
-
-
-def _base(row: _New, main: _New, line: Line) -> int | None:
+def _base(row: NewMemory, main: NewMemory, line: Line) -> int | None:
     """The state that a branch's row and main's have in common: that of the side which has not changed since."""
     if main.memory_id is None:
         return None
@@ -514,26 +453,8 @@ def _is_found(entity_id: int, name: str, shown: tuple[str, str]) -> bool:
     linked = "SELECT id, memory_id FROM mem_memory_entity_links WHERE entity_id = %s"
     return any(
         (thing.display[:200], thing.kind) == shown
-        for (memory_id,) in _pages(linked, "id", [entity_id])
+        for (memory_id,) in paged(linked, "id", [entity_id])
         for (content,) in sql.query(texts, [memory_id, memory_id])
         for thing in entities(content)
         if thing.name == name
     )
-
-
-def _pages(
-    statement: str, key: str, parameters: Iterable[Any] = (), first: int | None = None
-) -> Iterator[tuple[Any, ...]]:
-    """The rows of a statement without its first column, `key`, by which it is read a page at a time: a user may have
-    more rows than memory. The first page has so many rows, the others as many as PAGE_BYTES take."""
-    last: list[Any] = []
-    size = first or PAGE
-    while True:
-        beyond = f" AND {key} > %s" if last else ""
-        page = sql.query(f"{statement}{beyond} ORDER BY {key} LIMIT {size}", [*parameters, *last])
-        yield from (row[1:] for row in page)
-        if len(page) < size:
-            return
-        last = [page[-1][0]]
-        length = sum(len(value) for row in page for value in row if isinstance(value, str | bytes))
-        size = max(1, min(PAGE, PAGE_BYTES * len(page) // max(1, length)))

@@ -13,7 +13,7 @@ from apps.legacy import source as sources
 from apps.legacy.made import START, Writer
 from apps.legacy.models import Migration
 from apps.legacy.old_schema import USER_TABLES
-from apps.legacy.services import old_side, verifying
+from apps.legacy.services import new_side, old_side, verifying
 from apps.legacy.services.copying import Vectors, run, user_copy
 from apps.legacy.services.ledger import Lease
 from apps.legacy.services.verifying import user_verify
@@ -97,7 +97,7 @@ def peaks(
         (sources, "FETCHED_AT_ONCE"),
         (run, "KEYS_AT_ONCE"),
         (scratch, "_PAGE"),
-        (verifying, "PAGE"),
+        (new_side, "PAGE"),
         (verifying, "LONG_PAGE"),
         (verifying, "CHECKED_AT_ONCE"),
         (old_side, "_AT_ONCE"),
@@ -139,7 +139,7 @@ def test_many_rows_take_no_more_than_few(peaks: Callable[..., list[int]]) -> Non
 def test_long_rows_are_held_a_few_at_a_time(
     peaks: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module, name in ((sources, "BATCH_BYTES"), (verifying, "PAGE_BYTES")):
+    for module, name in ((sources, "BATCH_BYTES"), (new_side, "PAGE_BYTES")):
         monkeypatch.setattr(module, name, 10 * LONG)
     for module, name in ((sources, "FETCHED_AT_ONCE"), (verifying, "LONG_PAGE")):
         monkeypatch.setattr(module, name, 10)
