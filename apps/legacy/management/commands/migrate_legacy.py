@@ -1,32 +1,20 @@
 """Move the users of an earlier server's one shared database to databases of their own."""
 
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing import active_children
 from pathlib import Path
-from threading import current_thread, main_thread
 from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-from rich.text import Text
 
 from apps.legacy.detect import INSTRUCTIONS, is_behind, is_legacy_control_database
+from apps.legacy.management.console import plan_show, work_shown
+from apps.legacy.management.interruption import Interrupted, Signals
 from apps.legacy.models import MigratedUser, Migration, Phase
 from apps.legacy.services import by_workers, running
 from apps.legacy.services.control_rows import control_rows_copy
@@ -50,49 +38,7 @@ REPORTED = (
 PHASES = ("plan", "copy", "verify", "cutover", "rollback", "status")
 # Below this many rows for each, another process costs more to start than it saves.
 ROWS_PER_PROCESS = 20_000
-USERS_SHOWN = 50
 WARNINGS_SHOWN = 20
-
-
-class _Interrupted(KeyboardInterrupt):
-    def __init__(self, number: int) -> None:
-        super().__init__("interrupted: what has arrived stays; repeat the command to go on")
-        self.code = 128 + number
-
-
-class _Signals:
-    """Lets Ctrl-C and a polite end of the process stop the work at once: nothing waits for children."""
-
-    def __init__(self) -> None:
-        self.interrupted: _Interrupted | None = None
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        if current_thread() is not main_thread():  # only there may handlers be set
-            yield
-            return
-        before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _stop(self, number: int, frame: object) -> None:
-        for child in active_children():
-            child.terminate()
-        self.interrupted = _Interrupted(number)
-        raise self.interrupted
-
-    def check(self) -> None:
-        """Raise what a driver's callback has swallowed."""
-        if self.interrupted is not None:
-            raise self.interrupted
-
-
-class _PerSecond(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:,.0f}/s")
 
 
 class Command(BaseCommand):
@@ -163,7 +109,7 @@ class Command(BaseCommand):
         self.console = Console(file=self.stderr, highlight=False)  # type: ignore[arg-type]
         used = {name: options[name] for name in REPORTED}
         self.report = Report(phase, options["report_out"], used)
-        self.signals = _Signals()
+        self.signals = Signals()
         source: Source | None = None
         try:
             with self.signals.watched():
@@ -173,7 +119,7 @@ class Command(BaseCommand):
         except CommandError as error:
             self.report.ended("failed", error.returncode)
             raise
-        except (_Interrupted, Exception) as error:
+        except (Interrupted, Exception) as error:
             if (
                 interrupted := self.signals.interrupted
             ) is not None:  # or what became of it in a driver's callback
@@ -218,7 +164,9 @@ class Command(BaseCommand):
     def _plan(self, source: Source) -> None:
         refuse_running(ledger_name(source))
         plan = self._planned(source)
-        self._show(plan)
+        plan_show(plan, self.stdout)
+        self._warn(plan.warnings, "note")
+        self.stdout.write(f"{len(plan.users)} users, {plan.rows} rows")
         if plan.gaps:
             self._refuse(plan.gaps)
 
@@ -377,7 +325,10 @@ class Command(BaseCommand):
         failed: list[str] = []
         warnings: list[str] = []
         read = written = unchanged = done = 0
-        with self._timed("copy"), self._progress("copying", self.changed_rows, "rows") as (progress, task):
+        with (
+            self._timed("copy"),
+            work_shown(self.console, "copying", self.changed_rows, "rows") as (progress, task),
+        ):
 
             def tick(rows: int) -> None:
                 self.held.check()
@@ -415,7 +366,10 @@ class Command(BaseCommand):
         wrong = [f"user {user_id!r}: {mismatch}" for user_id, mismatch in found]
         used: list[str] = []
         unchanged = done = 0
-        with self._timed("verify"), self._progress("verifying", len(user_ids), "users") as (progress, task):
+        with (
+            self._timed("verify"),
+            work_shown(self.console, "verifying", len(user_ids), "users") as (progress, task),
+        ):
 
             def tick(rows: int) -> None:
                 self.held.check()
@@ -472,41 +426,6 @@ class Command(BaseCommand):
         finally:
             self.report.fields["timings"][what] = round(time.monotonic() - started, 3)
             self.report.write()
-
-    @contextmanager
-    def _progress(self, what: str, total: int, unit: str) -> Iterator[tuple[Progress, Any]]:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(unit),
-            _PerSecond(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self.console, disable=not self.console.is_terminal) as progress:
-            yield progress, progress.add_task(what, total=total)
-
-    def _show(self, plan: Plan) -> None:
-        table = Table(
-            "user", "rows", "branches", "live snapshots", title=f"{len(plan.users)} users, {plan.rows} rows"
-        )
-        for user_id, counts in list(plan.users.items())[:USERS_SHOWN]:
-            branches = len(plan.branches.get(user_id, ()))
-            table.add_row(
-                Text(repr(user_id)),
-                str(sum(counts.values())),
-                str(branches),
-                str(plan.snapshots.get(user_id, 0)),
-            )
-        Console(file=self.stdout, highlight=False).print(table)  # type: ignore[arg-type]
-        if (more := len(plan.users) - USERS_SHOWN) > 0:
-            self.stdout.write(f"and {more} smaller ones; --report-out lists them all")
-        for name, why in sorted(plan.skipped.items()):
-            self.stdout.write(f"not copied: {name} ({why})")
-        for line in plan.unknown:
-            self.stdout.write(f"not known here: {line}")
-        self._warn(plan.warnings, "note")
-        self.stdout.write(f"{len(plan.users)} users, {plan.rows} rows")
 
     def _refuse(self, reasons: list[str]) -> NoReturn:
         self._stop(REFUSED, reasons)
