@@ -9,7 +9,6 @@ import pytest
 from django.utils import timezone
 
 from apps.legacy import scratch
-from apps.legacy import source as sources
 from apps.legacy.made import START, Writer
 from apps.legacy.models import Migration
 from apps.legacy.old_schema import USER_TABLES
@@ -17,7 +16,7 @@ from apps.legacy.services import new_side, old_side, verifying
 from apps.legacy.services.copying import Vectors, run, user_copy
 from apps.legacy.services.ledger import Lease
 from apps.legacy.services.verifying import user_verify
-from apps.legacy.source import open_source
+from apps.legacy.source import open_source, sqlite, values
 from memoria.decisions import LONGEST
 from tests.conftest import MakeUser
 
@@ -93,8 +92,8 @@ def peaks(
 ) -> Iterator[Callable[..., list[int]]]:
     """Bytes that a first copy, a verification, a copy and a verification of what has changed took at most."""
     for module, name in (
-        (sources, "BATCH"),
-        (sources, "FETCHED_AT_ONCE"),
+        (values, "BATCH"),
+        (sqlite, "FETCHED_AT_ONCE"),
         (run, "KEYS_AT_ONCE"),
         (scratch, "_PAGE"),
         (new_side, "PAGE"),
@@ -139,9 +138,9 @@ def test_many_rows_take_no_more_than_few(peaks: Callable[..., list[int]]) -> Non
 def test_long_rows_are_held_a_few_at_a_time(
     peaks: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module, name in ((sources, "BATCH_BYTES"), (new_side, "PAGE_BYTES")):
+    for module, name in ((values, "BATCH_BYTES"), (new_side, "PAGE_BYTES")):
         monkeypatch.setattr(module, name, 10 * LONG)
-    for module, name in ((sources, "FETCHED_AT_ONCE"), (verifying, "LONG_PAGE")):
+    for module, name in ((sqlite, "FETCHED_AT_ONCE"), (verifying, "LONG_PAGE")):
         monkeypatch.setattr(module, name, 10)
     peaks("warm", SOME, LONG)
     few, many = peaks("ada", 10, LONG), peaks("ben", SOME, LONG)
