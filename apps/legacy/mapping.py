@@ -159,7 +159,8 @@ def vector(value: Any) -> "np.ndarray[Any, Any] | None":
         if not isinstance(value, bytes) or len(value) % 4:
             return None
         found = np.frombuffer(value, dtype="<f4")
-    norm = float(np.linalg.norm(found)) if found.ndim == 1 else 0.0
+    with np.errstate(over="ignore"):  # bytes that are no vector may be numbers of any size
+        norm = float(np.linalg.norm(found)) if found.ndim == 1 else 0.0
     return found / norm if norm and np.isfinite(norm) else None
 
 

