@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from memoria.assertions import is_addition, is_change, is_past, is_tentative
-from memoria.contradiction import frame
+from memoria.contradiction import NEWS, Frame, frame, subject_words
 from memoria.signals import is_fact
 from memoria.tokens import STOP_WORDS, tokens
 from memoria.types import MemoryType, TrustTier
@@ -60,15 +60,6 @@ LONGEST = 1_000
 LASTING = frozenset({MemoryType.SEMANTIC, MemoryType.PROFILE, MemoryType.PROCEDURAL})
 
 _LABEL = re.compile(r"^\s*(?:user|assistant|system|human|ai|bot|agent|tool)\s*[:：]", re.IGNORECASE)
-_NO_LONGER = re.compile(
-    r"\b(?:no longer|not .{0,20}any ?more|stopped|anymore)\b|不再|已经不|已不", re.IGNORECASE
-)
-_DENIAL = re.compile(r"\b\w+n['’]t\b|\b(?:not|never|cannot|without)\b|没有|不|没|未", re.IGNORECASE)
-_NEWS = re.compile(
-    r"\b(?:now|currently|as of (?:now|today)|from now on|instead(?: of)?|no longer|has been|have been|was|were)\b"
-    r"|现在|目前|如今|已经|已",
-    re.IGNORECASE,
-)
 # What separates what a statement is about from what it says of it, where one thing only can be said at a time.
 _PREDICATE = re.compile(
     r"""
@@ -167,6 +158,14 @@ def relations(new: Statement, known: Sequence[Statement]) -> list[Decision]:
     return sorted(found, key=lambda d: (rank[d.action], order[d.memory_id or ""]))
 
 
+def disagree(one: str, other: str) -> bool:
+    """Whether two texts contradict each other, or one is news of the other, whoever said them and when."""
+    both = _reading(one), _reading(other)
+    return all(reading.is_comparable for reading in both) and bool(
+        _difference(*both) or _difference(*reversed(both))
+    )
+
+
 def _compared(new: Statement, old: Statement) -> Decision:
     if (new.memory_type, new.subject_id) != (old.memory_type, old.subject_id):
         return NEW
@@ -178,7 +177,7 @@ def _compared(new: Statement, old: Statement) -> Decision:
         return same if new.session_id == old.session_id else NEW
     if new.memory_type not in LASTING or not (mine.is_comparable and theirs.is_comparable):
         return NEW
-    differs = _denial(mine, theirs) or _slot(mine, theirs)
+    differs = _difference(mine, theirs)
     if differs is None:
         return NEW
     reason, replaces = differs
@@ -217,10 +216,7 @@ class _Reading:
 
     plain: str
     is_comparable: bool
-    frame: tuple[tuple[str, ...], str] | None
-    """Its words without denial and figures; and the figures, with a "not" where it denies."""
-    ends: bool
-    """It says that something no longer holds."""
+    frame: Frame | None
     is_change: bool
     is_past: bool
     is_addition: bool
@@ -232,11 +228,10 @@ def _reading(text: str) -> _Reading:
     text = " ".join(text.split())
     plain = _plain(text)
     if _LABEL.match(text) or not is_fact(text) or len(text) > LONGEST:
-        return _Reading(plain, False, None, False, False, False, False, None)
-    ends = _NO_LONGER.search(text) is not None
-    changes = _NEWS.search(text) is not None or is_change(text)
+        return _Reading(plain, False, None, False, False, False, None)
+    changes = NEWS.search(text) is not None or is_change(text)
     past, addition = is_past(text), is_addition(text)
-    return _Reading(plain, True, _frame(text), ends, changes, past, addition, _said(text))
+    return _Reading(plain, True, frame(text), changes, past, addition, _said(text))
 
 
 def _said(text: str) -> _Said | None:
@@ -249,7 +244,7 @@ def _said(text: str) -> _Said | None:
 
 def _topic(before: str) -> tuple[str, ...]:
     """The words of what a statement is about, in order; "the limit of the API" is "the API's limit"."""
-    text = unicodedata.normalize("NFKC", _NEWS.sub(" ", before)).replace("’", "'").replace("的", "").lower()
+    text = unicodedata.normalize("NFKC", NEWS.sub(" ", before)).replace("’", "'").replace("的", "").lower()
     found = [word.removesuffix("'s") for word in _WORD.findall(text)]
     words = [word for word in found if word not in _SAYS_NOTHING]
     if words.count("of") == 1:
@@ -274,20 +269,29 @@ def _plain(text: str) -> str:
     return " ".join(folded).rstrip(".!。！ ")
 
 
+def _difference(mine: _Reading, theirs: _Reading) -> tuple[str, bool] | None:
+    """Why the two cannot both hold, and whether the first may replace the other for that."""
+    return _denial(mine, theirs) or _slot(mine, theirs) or _opposite(mine, theirs)
+
+
 def _denial(mine: _Reading, theirs: _Reading) -> tuple[str, bool] | None:
     """One says what the other denies: news where it says that it no longer holds, else a contradiction."""
-    if mine.frame is None or theirs.frame is None or mine.frame[0] != theirs.frame[0] or not mine.frame[0]:
+    new, old = mine.frame, theirs.frame
+    if new is None or old is None or new.words != old.words or not new.words:
         return None
-    figures, others = mine.frame[1].split(), theirs.frame[1].split()
-    if sorted((*figures, "not")) != sorted(others) and sorted((*others, "not")) != sorted(figures):
+    if new.figures != old.figures or new.is_denied == old.is_denied:
         return None  # to deny one figure is not to deny another
-    return "one denies the other", mine.ends
+    return "one denies the other", new.ends
 
 
-def _frame(text: str) -> tuple[tuple[str, ...], str] | None:
-    denied = _NO_LONGER.sub(lambda match: " not " if match.group().isascii() else "不", text)
-    found = frame(_NEWS.sub(lambda match: " " if match.group().isascii() else "", denied))
-    return None if found is None else (tuple(found[0].split()), found[1])
+def _opposite(mine: _Reading, theirs: _Reading) -> tuple[str, bool] | None:
+    """One says the opposite of the other. What is not enabled need not be what was disabled: both are kept."""
+    new, old = mine.frame, theirs.frame
+    if new is None or old is None or new.meant != old.meant or new.figures != old.figures:
+        return None
+    if mine.is_past or theirs.is_past:
+        return None
+    return None if new.holds == old.holds else ("one says the opposite of the other", False)
 
 
 def decision_keys(text: str) -> tuple[str, ...]:
@@ -302,7 +306,8 @@ def decision_keys(text: str) -> tuple[str, ...]:
 def _decision_keys(text: str) -> tuple[str, ...]:
     if not is_fact(text) or _LABEL.match(text):
         return ()
-    keys = [_key("b", said)] if (said := _undenied(text)) else []
+    said = subject_words(text) - _ARTICLES - STOP_WORDS  # "likes" becomes one by its stem
+    keys = [_key("b", said)] if said else []
     if (parts := _parts(text)) is not None and parts.about:
         keys.append(_key("a", parts.about))
     return tuple(keys)
@@ -321,13 +326,6 @@ def keys_in(search_text: str) -> list[str]:
 def _key(kind: str, said: frozenset[str]) -> str:
     digest = hashlib.blake2b(" ".join(sorted(said)).encode(), digest_size=8)
     return f"x{kind}{digest.hexdigest()}"
-
-
-def _undenied(text: str) -> frozenset[str]:
-    """The tokens of a statement without those that deny it."""
-    for pattern in (_NO_LONGER, _DENIAL, _NEWS):
-        text = pattern.sub(lambda match: " " if match.group().isascii() else "", text)
-    return frozenset(tokens(text)) - _ARTICLES - STOP_WORDS  # "likes" becomes one by its stem
 
 
 def _slot(mine: _Reading, theirs: _Reading) -> tuple[str, bool] | None:
@@ -372,10 +370,10 @@ def _parts(text: str) -> _Parts | None:
         return None
     before, after = text[: match.start()], text[match.end() :]
     verb = (match["verb"] or match["chinese"] or match["sign"] or "").lower().strip()
-    subject = frozenset(token for token in tokens(_NEWS.sub(" ", before)) if token not in _ARTICLES)
-    if not subject and (own := _OURSELVES.fullmatch(_NEWS.sub(" ", before).strip())) is not None:
+    subject = frozenset(token for token in tokens(NEWS.sub(" ", before)) if token not in _ARTICLES)
+    if not subject and (own := _OURSELVES.fullmatch(NEWS.sub(" ", before).strip())) is not None:
         subject = frozenset((own.group().lower(),))
-    after = _NEWS.sub(" ", after).strip()
+    after = NEWS.sub(" ", after).strip()
     is_equated = _EQUALS.fullmatch(verb) is not None
     kind = next((name for name, pattern in _SAME_PREDICATE if re.search(pattern, verb)), "")
     if not kind:

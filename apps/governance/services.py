@@ -1,6 +1,7 @@
 """Tending one user's memories: forgetting what has faded, tidying up, and finding what deserves a reflection."""
 
 from collections import defaultdict
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,6 +22,7 @@ from apps.versioning.services.purge import Purge, memories_purge
 from memoria import decay
 from memoria.contradiction import frame
 from memoria.corpus import TIERS
+from memoria.decisions import disagree
 from memoria.types import MemoryType, TrustTier
 
 # Confidence that has faded below this is as good as none.
@@ -162,8 +164,8 @@ def clusters_find() -> list[Cluster]:
 
 
 def conflicts_find() -> list[tuple[str, str]]:
-    """Pairs of main's active memories of one type and subject that differ in one number or in being denied."""
-    groups: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    """Pairs of main's active memories of one type and subject that differ in figures or a denial, and disagree."""
+    groups: dict[Hashable, dict[Hashable, tuple[str, str]]] = defaultdict(dict)
     rows = Memory.objects.filter(is_active=True, memory_type__in=(MemoryType.SEMANTIC, MemoryType.PROFILE))
     for memory_id, content, kind, subject in (
         rows.order_by("memory_id")
@@ -171,9 +173,11 @@ def conflicts_find() -> list[tuple[str, str]]:
         .iterator(chunk_size=ROWS_PER_READ)
     ):
         if (said := frame(content)) is not None:
-            groups[(kind, subject or "", said[0])][said[1]].append(memory_id)
-    pairs: list[tuple[str, str]] = []
-    for values in groups.values():
-        firsts = sorted(ids[0] for ids in values.values())
-        pairs += pairwise(firsts)
-    return pairs
+            same = groups[(kind, subject or "", said.words)]
+            same.setdefault((said.figures, said.is_denied), (memory_id, content))
+    return [
+        (one, other)
+        for firsts in groups.values()
+        for (one, text), (other, other_text) in pairwise(firsts.values())
+        if disagree(text, other_text)  # "outage 3" and "outage 4" differ in a figure, and both were
+    ]

@@ -238,9 +238,11 @@ def test_consolidation_reports_contradictions(ada):
     ada.store("The user does not like mornings")
     ada.store("The user likes mornings")
     ada.store("Tea is served at five")
+    ada.store("Redis outage number 0 was caused by a full disk")
+    ada.store("Redis outage number 1 was caused by a full disk")
     found = post(ada, "/v1/consolidate")
     assert (found["status"], found["conflicts_detected"], found["decision_count"]) == ("success", 2, 2)
-    assert len(ada.contents()) == 5
+    assert len(ada.contents()) == 7
     assert post(ada, "/v1/consolidate")["skipped"] is True
 
 

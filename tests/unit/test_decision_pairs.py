@@ -6,8 +6,9 @@ without need costs a line; what is replaced or dropped wrongly is lost to retrie
 
 import pytest
 
-from memoria.decisions import Action
-from tests.unit.test_decisions import against
+from memoria.decisions import Action, disagree, telling_keys
+from memoria.search_text import search_text
+from tests.unit.test_decisions import against, statement
 
 PAIRS = [
     ("uc", "The team has 5 members", "The team has 6 members"),
@@ -368,6 +369,84 @@ PAIRS = [
     ("uc", "默认主题是深色", "默认主题是浅色"),
     ("n", "最高限速是120公里", "最低限速是60公里"),
 ]
+# Everyday wording: negations, opposites and figures that have to be seen, and what looks like them and is not.
+EVERYDAY = [
+    ("u", "Alice works at Acme", "Alice does not work at Acme anymore"),
+    ("u", "User likes coffee", "User does not like coffee anymore"),
+    ("u", "User is vegetarian", "User is not vegetarian anymore"),
+    ("u", "We use Kafka", "We don't use Kafka anymore"),
+    ("u", "We use Kafka", "We do not use Kafka any longer"),
+    ("u", "The API supports XML", "The API no longer supports XML"),
+    ("u", "Bob eats meat", "Bob stopped eating meat"),
+    ("u", "The user smokes", "The user quit smoking"),
+    ("u", "We use Kafka", "We have stopped using Kafka"),
+    ("c", "User can swim", "User cannot swim"),
+    ("c", "User can swim", "User can't swim"),
+    ("c", "User can swim", "User can not swim"),
+    ("c", "User has a car", "User doesn't have a car"),
+    ("c", "User has a car", "User has no car"),
+    ("u", "User has a car", "User no longer has a car"),
+    ("c", "We have an on-call rota", "We don't have an on-call rota"),
+    ("c", "Bob will attend", "Bob won't attend"),
+    ("c", "用户有车", "用户没有车"),
+    ("c", "用户没车", "用户有车"),
+    ("u", "用户有车", "用户没有车了"),
+    ("u", "用户喜欢咖啡", "用户不喜欢咖啡了"),
+    ("u", "Bob抽烟", "Bob已经不抽烟了"),
+    ("c", "User likes coffee", "User dislikes coffee"),
+    ("c", "User loves coffee", "User hates coffee"),
+    ("c", "User likes coffee", "User hates coffee"),
+    ("c", "I like mornings", "I hate mornings"),
+    ("c", "User loves coffee", "User does not like coffee"),
+    ("c", "The cache is enabled", "The cache is disabled"),
+    ("c", "Two-factor login is disabled for guests", "Two-factor login is enabled for guests"),
+    ("c", "The museum is open on Mondays", "The museum is closed on Mondays"),
+    ("c", "Debug mode is on", "Debug mode is off"),
+    ("c", "The beta flag is on in staging", "The beta flag is off in staging"),
+    ("c", "Dogs are allowed in the office", "Dogs are forbidden in the office"),
+    ("c", "The repository is public", "The repository is private"),
+    ("c", "用户喜欢咖啡", "用户讨厌咖啡"),
+    ("c", "缓存已启用", "缓存已禁用"),
+    ("c", "客厅的灯开着", "客厅的灯关着"),
+    ("c", "办公室允许带狗", "办公室禁止带狗"),
+    # What is not denied, not the opposite, not the same thing.
+    ("n", "Alice works at Acme", "Alice does not work at Globex anymore"),
+    ("n", "Alice works at Acme", "Bob does not work at Acme anymore"),
+    ("nc", "User likes coffee", "User does not like coffee after dinner anymore"),
+    ("n", "We need servers", "We do not need any more servers this year"),
+    ("n", "Bob eats meat", "Bob never stopped eating meat"),
+    ("n", "Bob eats meat", "Bob stopped eating fish"),
+    ("n", "Bob eats lunch", "Bob stopped to eat lunch"),
+    ("n", "User can swim", "User cannot dive"),
+    ("n", "User can swim", "User can ski"),
+    ("n", "User has a car", "User does not have a bike"),
+    ("n", "Ann has a driver", "Ann is not a driver"),
+    ("n", "Ann has a driver", "Ann is no longer a driver"),
+    ("n", "用户有车", "用户没有房"),
+    ("n", "用户有车", "用户有房"),
+    ("n", "用户喜欢咖啡", "用户不喜欢茶了"),
+    ("n", "所有人喜欢咖啡", "人不喜欢咖啡"),
+    ("n", "User likes tea", "User likes coffee"),
+    ("n", "User likes tea", "User dislikes coffee"),
+    ("n", "User likes tea", "User loves tea"),
+    ("nc", "User likes tea", "User no longer hates tea"),
+    ("n", "User dislikes tea", "User hates tea"),
+    ("nc", "User likes tea", "User no longer loves tea"),
+    ("n", "The cache is not enabled", "The cache is disabled"),
+    ("n", "The cache is enabled", "The proxy is disabled"),
+    ("n", "Active users get mail", "Inactive users get mail"),
+    ("n", "The open ticket is old", "The closed ticket is old"),
+    ("n", "The shop opens at 9", "The shop closes at 9"),
+    ("n", "The museum is open on Mondays", "The museum is closed on Tuesdays"),
+    ("n", "The flag is on in staging", "The flag is off in production"),
+    ("n", "The meeting is on Monday", "The day off is Monday"),
+    ("n", "The cup is on the table", "The cup is off the table"),
+    ("n", "Alice hates Bob", "Bob likes Alice"),
+    ("n", "用户喜欢茶", "用户讨厌咖啡"),
+    ("n", "缓存已启用", "代理已禁用"),
+    ("n", "打开的工单有5个", "关闭的工单有5个"),
+    ("n", "公开仓库在GitHub", "私有仓库在GitHub"),
+]
 LETTERS = {Action.UPDATE: "u", Action.CONFLICT: "c", Action.NEW: "n", Action.DUPLICATE: "d"}
 
 
@@ -379,6 +458,20 @@ def test_no_fact_is_lost_and_no_alarm_is_false(wanted, old, new):
 def test_nearly_all_are_decided_as_a_careful_person_would():
     agreed = sum(LETTERS[against(old, new).action] in wanted for wanted, old, new in PAIRS)
     assert agreed >= 0.94 * len(PAIRS)
+
+
+@pytest.mark.parametrize(("wanted", "old", "new"), EVERYDAY)
+def test_everyday_wording_is_seen_through(wanted, old, new):
+    decision = against(old, new)
+    assert LETTERS[decision.action] in wanted
+    if decision.action is not Action.NEW:  # else the two would never be compared
+        assert set(telling_keys(statement(new))) & set(search_text(old).split())
+
+
+def test_what_a_figure_names_differs_without_disagreeing():
+    assert disagree("The API limit is 100", "The API limit is 200")
+    assert disagree("The user does not like mornings", "The user likes mornings")
+    assert not disagree("Outage 0 was caused by a full disk", "Outage 1 was caused by a full disk")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from memoria.contradiction import frame, subject_words
 from memoria.entities import entities
 from memoria.passages import focus
 from memoria.reading import asked
@@ -22,6 +23,8 @@ RULES = {
     "names": names,
     "intent": lambda text: intent(text, NOW),
     "asked": asked,
+    "frame": frame,
+    "subject_words": subject_words,
 }
 SHAPES = ("col{}umn", "the port is{}8080")
 FILLINGS = (
@@ -48,6 +51,11 @@ FILLINGS = (
     "三",
     "去年",
     "之前",
+    "any ",
+    "has stopped ",
+    "n't",
+    "没有",
+    "关",
 )
 LENGTH = 4_000
 # Many times what the slowest takes; a rule that tries everything anew at every place takes minutes.
