@@ -26,6 +26,8 @@ _NO_LONGER = re.compile(
     r"|不再|停止了?|已经?(?=[不没])",
     re.IGNORECASE,
 )
+# As little as the "has been" of NEWS.
+_NOT_BEEN = re.compile(r"\b(?:has|have)\s+not\s+been\b", re.IGNORECASE)
 # "Any more servers" is a number of them.
 _ANY_MORE = re.compile(r"\b(?:anymore\b|any\s+(?:more|longer)\b(?!\s+\w))", re.IGNORECASE)
 # What says that something is so now, or has become so.
@@ -77,7 +79,7 @@ _UNLIKE = {
 _SAID_OF = frozenset("is are was were be been being not stays remains turned switched".split())
 _BEARS = frozenset("on off".split())
 _PREPOSITIONS = frozenset("in for by at during when while since until".split())
-_CHINESE_MORE = re.compile("热爱|喜爱|酷爱")
+_CHINESE_MORE = {**dict.fromkeys(("热爱", "喜爱", "酷爱"), "喜欢"), "开启": "打开"}
 _CHINESE_AGAINST = {
     **dict.fromkeys(("讨厌", "厌恶", "反感"), "喜欢"),
     **dict.fromkeys(("禁用", "停用"), "启用"),
@@ -89,6 +91,7 @@ _CHINESE_AGAINST = {
     "私有": "公开",
     "关": "开",
 }
+_CHINESE_PLAINER = re.compile("|".join(_CHINESE_MORE))
 # As in English, not where a noun follows; a single 关 is a part of many words.
 _CHINESE_OPPOSITE = re.compile(
     f"(?:{'|'.join(word for word in _CHINESE_AGAINST if word != '关')}|(?<![相有无机海开])关(?=[着了]|的?$))(?!的.)"
@@ -147,13 +150,13 @@ def subject_words(text: str) -> frozenset[str]:
     """The tokens of a statement without what denies it: those of the statements that it may contradict."""
     text = _without(NEWS, _spelled(text)[0])
     text = _CHINESE_HAS.sub("", _CHINESE_DENIAL.sub("", text))
-    text = _CHINESE_MORE.sub("喜欢", _CHINESE_OPPOSITE.sub(_chinese_opposite, text))
+    text = _CHINESE_PLAINER.sub(_plainer, _CHINESE_OPPOSITE.sub(_chinese_opposite, text))
     return frozenset(_KEY_WORDS.get(token, token) for token in tokens(text)) - _DENIAL
 
 
 def _spelled(text: str) -> tuple[str, bool]:
     """The text with a plain "not" where it denies something, and whether it says that this was so before."""
-    text = _CONTRACTION.sub(_in_full, text)
+    text = _NOT_BEEN.sub("not", _CONTRACTION.sub(_in_full, text))
     text, ended = _NO_LONGER.subn(_not, text)
     text, any_more = _ANY_MORE.subn("", text)
     text = text.rstrip(" .。!！")
@@ -193,7 +196,7 @@ def _meant(said: list[str], at: int) -> tuple[str, int]:
     word = said[at]
     if not word.isascii():
         plainer, opposites = _CHINESE_OPPOSITE.subn(_chinese_opposite, word)
-        return _CHINESE_MORE.sub("喜欢", plainer), opposites
+        return _CHINESE_PLAINER.sub(_plainer, plainer), opposites
     one = word[:-1] if word.endswith("s") else word
     if one in _MORE:
         return _folded(_MORE[one]), 0
@@ -213,6 +216,10 @@ def _is_said_of(said: list[str], at: int) -> bool:
 
 def _chinese_opposite(match: re.Match[str]) -> str:
     return _CHINESE_AGAINST[match.group()]
+
+
+def _plainer(match: re.Match[str]) -> str:
+    return _CHINESE_MORE[match.group()]
 
 
 def _without(pattern: re.Pattern[str], text: str) -> str:

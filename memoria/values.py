@@ -15,10 +15,17 @@ from memoria.tokens import tokens
 class Value:
     said: frozenset[str]
     kind: str
-    """number and what is counted, day, clock, name, code, words, description, chinese; after a preposition of its own
-    that comes first."""
+    """number and what is counted, figure, day, clock, name, code, words, description, chinese; after a preposition of
+    its own that comes first."""
     qualifier: frozenset[str]
     """For what, where or when it holds."""
+    amount: tuple[str, float] | None = None
+    """Of what, and how much: the same for 60 seconds and 1 minute. None where that is not known."""
+
+    @property
+    def named(self) -> frozenset[str]:
+        """What remains without figures: "port" of "port 8080"."""
+        return frozenset(_DIGITS.sub("", token) for token in self.said) - {""}
 
 
 _SINCE = re.compile(
@@ -60,6 +67,9 @@ _NUMBER = re.compile(
 _ARTICLE = re.compile(r"(?:an?|some|one of)\s", re.IGNORECASE)
 _DEFINITE = re.compile(r"(?:the|our|my|your|his|her|their)\s+", re.IGNORECASE)
 _CODE = re.compile(r"\S*(?:[A-Za-z][-_./:@]?\d|\d[-_./:]?[A-Za-z]|[A-Za-z0-9][-_./:@]+[A-Za-z0-9])\S*$")
+# A version, a room, an address or an amount.
+_FIGURE = re.compile(r"v?\d+(?:\.\d+)+")
+_DIGITS = re.compile(r"[\d.,:]+")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af]")
 _NOT_A_VALUE = re.compile(
     r"\b(?:not|never|unknown|unclear|tbd|undecided|or|between)\b|n['’]t\b|^不|未知|待定|的$", re.IGNORECASE
@@ -77,9 +87,29 @@ _MEASURES = (
     ("money", "$ usd dollar € eur euro £ gbp pound ¥ cny rmb yuan 元 块 万元".split()),
     ("length", "mm cm m km meter metre kilometer mile inch foot ft 米 公里".split()),
     ("weight", "g kg gram kilogram lb pound 公斤 斤 克".split()),
+    ("%", "% percent".split()),
     ("", "k m million thousand billion 万 亿".split()),
 )
+_UNITS = frozenset(spelling for _, units in _MEASURES for unit in units for spelling in (unit, f"{unit}s"))
+# The spellings of a unit, the shortest first, and what it is worth. "5 m" may be metres, minutes or millions.
+_SPELLINGS = {
+    spelling: (spellings.split()[0], measure, worth)
+    for spellings, measure, worth in (
+        ("ms msec msecs millisecond milliseconds 毫秒", "time", 0.001),
+        ("s sec secs second seconds 秒 秒钟", "time", 1),
+        ("min mins minute minutes 分钟", "time", 60),
+        ("h hr hrs hour hours 小时", "time", 3_600),
+        ("d day days 天", "time", 86_400),
+        ("% percent", "share", 1),
+    )
+    for spelling in spellings.split()
+}
+_AMOUNT = re.compile(
+    rf"(?<![\d.])(\d++(?:\.\d++)?+)\s?({'|'.join(sorted(_SPELLINGS, key=len, reverse=True))})(?![^\W_])"
+)
 _LONGEST_CHINESE = 12
+# "3" may follow "2.5", and "2.0-beta" "1.9".
+_ALIKE = ({"figure", "number "}, {"figure", "code"})
 
 
 @lru_cache(maxsize=2_048)
@@ -99,14 +129,28 @@ def value(text: str) -> Value | None:
         return Value(frozenset(tokens(head)), when, qualifier)
     head, qualifier = _split(head, _QUALIFIED)
     kind = _kind(head)
-    return Value(frozenset(tokens(head)), f"{led['by'].lower()} {kind}" if led else kind, qualifier)
+    kind = f"{led['by'].lower()} {kind}" if led else kind
+    return Value(frozenset(tokens(head)), kind, qualifier, _amount(head))
 
 
 def comparable(new: Value, old: Value, *, any_kind: bool = False) -> bool:
     """Whether the new value can take the old one's place; `any_kind` for attributes that take all sorts of words."""
     if any_kind and " words" not in (new.kind + old.kind):  # such a word has a preposition before it
         return new.qualifier == old.qualifier
-    return new.qualifier == old.qualifier and new.kind == old.kind != ""
+    kinds = {new.kind, old.kind}
+    return new.qualifier == old.qualifier and "" not in kinds and (len(kinds) == 1 or kinds in _ALIKE)
+
+
+def spelled_alike(text: str) -> str:
+    """The text with one spelling of each unit: "30 seconds" and "30s" are the same."""
+    return _AMOUNT.sub(lambda match: match[1] + _SPELLINGS[match[2]][0], text)
+
+
+def _amount(head: str) -> tuple[str, float] | None:
+    if (found := _AMOUNT.fullmatch(head)) is None:
+        return None
+    _, measure, worth = _SPELLINGS[found[2]]
+    return measure, round(float(found[1]) * worth, 6)
 
 
 def _split(text: str, pattern: "re.Pattern[str]") -> tuple[str, frozenset[str]]:
@@ -131,7 +175,10 @@ def _kind(head: str) -> str:
     """What kind of value it is; empty for what cannot take another's place."""
     if not head.split():
         return ""
-    if (number := _NUMBER.match(head)) is not None and not _CODE.match(head.split()[0]):
+    if _FIGURE.fullmatch(head):
+        return "figure"
+    number = _NUMBER.match(head)
+    if number is not None and (not _CODE.match(head.split()[0]) or _is_measured(number)):
         return f"number {_measure(number['sign'] or '', number['unit'])}"
     if re.match(r"[$€£¥~≈]?\d[\d.,]*[A-Za-z%]{1,3}\b", head):
         return f"number {_measure('', re.sub(r'^[^A-Za-z%]+', '', head))}"
@@ -145,6 +192,12 @@ def _kind(head: str) -> str:
     if head[:1].isupper() or any(letter.isupper() for letter in head.split()[0]):
         return "name"
     return "" if _HAPPENING.match(head) else "words"
+
+
+def _is_measured(number: re.Match[str]) -> bool:
+    """Whether it is an amount of something, whatever its figures look like: "2.50 euros", "99.9%"."""
+    unit = number["unit"].lower().split()
+    return bool(number["sign"]) or (bool(unit) and unit[0].rstrip(".") in _UNITS)
 
 
 def _measure(sign: str, unit: str) -> str:

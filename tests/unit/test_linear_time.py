@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from memoria.contradiction import frame, subject_words
+from memoria.decisions import LONGEST, Statement, decide
 from memoria.entities import entities
 from memoria.passages import focus
 from memoria.reading import asked
@@ -15,6 +16,15 @@ from memoria.signals import names
 from memoria.temporal import intent
 
 NOW = datetime(2026, 5, 20, tzinfo=UTC)
+
+
+def decided(text: str) -> None:
+    """Longer ones are compared as wholes only."""
+    for each in (text, text[: LONGEST - 9]):
+        new, old = (Statement(end, f"{each} {end}", "semantic", "T1", NOW) for end in ("1s", "2s"))
+        decide(new, [old])
+
+
 RULES = {
     "search_text": search_text,
     "clean": clean,
@@ -25,6 +35,7 @@ RULES = {
     "asked": asked,
     "frame": frame,
     "subject_words": subject_words,
+    "decided": decided,
 }
 SHAPES = ("col{}umn", "the port is{}8080")
 FILLINGS = (
@@ -56,6 +67,10 @@ FILLINGS = (
     "n't",
     "没有",
     "关",
+    "uses ",
+    "set ",
+    "is used by ",
+    "有",
 )
 LENGTH = 4_000
 # Many times what the slowest takes; a rule that tries everything anew at every place takes minutes.
