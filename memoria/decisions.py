@@ -407,16 +407,7 @@ class _Parts:
 
 def _parts(text: str) -> _Parts | None:
     """A statement before and after its predicate; None where it has none of those below."""
-    text = text.strip().rstrip(".。!！")
-    orders = _SET.match(text)
-    if orders is not None:
-        text = f"{orders['what']} set to {text[orders.end() :]}"
-    elif (
-        (used := _USED_BY.fullmatch(text)) is not None
-        and re.search(r"\d", used["what"])
-        and not _BE.search(used["user"])
-    ):
-        text = f"{used['user']} uses {used['what']}"
+    text, is_loose = _reworded(text.strip().rstrip(".。!！"))
     match = _PREDICATE.search(text)
     if match is None or _INDEFINITE.match(text):
         return None
@@ -427,7 +418,7 @@ def _parts(text: str) -> _Parts | None:
         subject = frozenset((own.group().lower(),))
     after = NEWS.sub(" ", after).strip()
     is_equated = _EQUALS.fullmatch(verb) is not None
-    is_loose = orders is not None or bool(match["loose"] or match["chinese_loose"])
+    is_loose = is_loose or bool(match["loose"] or match["chinese_loose"])
     if match["loose"] and _BE.search(after):
         return None  # "tests 3 and 4 are slow" names tests
     if match["age"] is not None:
@@ -441,6 +432,16 @@ def _parts(text: str) -> _Parts | None:
     else:
         kind = _kind_of(verb, is_loose)
     return _Parts(before, subject, kind, after, is_equated, is_loose)
+
+
+def _reworded(text: str) -> tuple[str, bool]:
+    """The text with its predicate between what it is about and what it says, and whether it was an instruction."""
+    if (order := _SET.match(text)) is not None:
+        return f"{order['what']} set to {text[order.end() :]}", True
+    used = _USED_BY.fullmatch(text)
+    if used is not None and re.search(r"\d", used["what"]) and not _BE.search(used["user"]):
+        return f"{used['user']} uses {used['what']}", False
+    return text, False
 
 
 def _kind_of(verb: str, is_loose: bool) -> str:
