@@ -564,10 +564,12 @@ class Corpus:
 
     # Names and links
 
-    def rows_named(self, name: str) -> RowNumbers:
-        """Rows that carry a token as a name; a weak one counts where some row carries it strongly."""
+    def rows_named(self, name: str, *, is_name: bool = False) -> RowNumbers:
+        """Rows that carry a token as a name; a weak one counts where some row carries it strongly, or it `is_name`
+        for another reason.
+        """
         strong, _ = self.postings(signals.STRONG + name)
-        if not len(strong):
+        if not len(strong) and not is_name:
             return strong
         weak, _ = self.postings(signals.WEAK + name)
         return np.concatenate([strong, weak])

@@ -274,7 +274,7 @@ def _carrying(corpus: Corpus, names: Names) -> dict[str, Mask]:
     found: dict[str, Mask] = {}
     for name in sorted(names.strong | names.weak):
         having, _ = corpus.postings(name)
-        named = corpus.rows_named(name)
+        named = corpus.rows_named(name, is_name=name in names.strong)
         if not len(named) and (not len(having) or name not in names.strong):
             continue
         carries = np.zeros(len(corpus), dtype=np.bool_)
