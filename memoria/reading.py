@@ -92,6 +92,15 @@ _NUMBERED = re.compile(
     r"|error|code) ([a-z0-9]+)\b)",
     re.IGNORECASE,
 )
+# "class 7b", "plot 117", "Parcel HX-20": so is what a word numbers, whatever the word …
+_FIGURED = re.compile(r"\b(?=([A-Za-z]{2,}) ([A-Za-z]{0,4}-?\d[\w.-]*)\b)")
+# … but not where the figure is what others are compared with.
+_COMPARED = re.compile(
+    r"\b(?:since|after|before|until|than|above|below|over|under|between|from|at least|at most)\b",
+    re.IGNORECASE,
+)
+# "Ann Hill" is neither Ann Mill nor Eve Hill.
+_FULL_NAME = re.compile(r"\b(?=([A-Z][a-z]+) ([A-Z][a-z]+)\b)")
 _OF_GROUP = re.compile(r"([\u4e00-\u9fff]{1,6}?)(?:组|部门|部|团队|小组)的([\u4e00-\u9fff]{2})")
 
 
@@ -134,7 +143,7 @@ def asked(query: str) -> Asked:
         state=is_polar and _STATE.search(query) is not None,
         when=_WHEN.search(query) is not None,
         which=frozenset(_things(query)) if _WHICH.search(query) else frozenset(),
-        kinds=_kinds(query),
+        kinds=_kinds(query, figures=not is_polar and _COMPARED.search(query) is None),
     )
 
 
@@ -195,11 +204,14 @@ def _things(query: str) -> Iterator[str]:
             yield word.lower()
 
 
-def _kinds(text: str) -> frozenset[tuple[str, str]]:
-    """Names with what they stand beside: the kind of thing that they tell apart."""
+def _kinds(text: str, *, figures: bool = True) -> frozenset[tuple[str, str]]:
+    """Names, and `figures`, with what they stand beside: the kind of thing that they tell apart."""
     found = [(f"{kind} _", name) for kind, name in _NUMBERED.findall(text)]
     found += [(f"_ {kind}", name) for name, kind in _AFTER_NAME.findall(text)]
     found += [(f"_ {person}", group) for group, person in _OF_GROUP.findall(text)]
+    found += [(f"{kind} #", figure) for kind, figure in _FIGURED.findall(text)] if figures else []
+    for first, last in _FULL_NAME.findall(text):
+        found += [(f"{first} _", last), (f"_ {last}", first)]
     lowered = ((kind.lower(), name.lower()) for kind, name in found)
     return frozenset(
         (kind, name) for kind, name in lowered if not STOP_WORDS.intersection((*kind.split(), name))
@@ -208,5 +220,5 @@ def _kinds(text: str) -> frozenset[tuple[str, str]]:
 
 def _is_of_another(wanted: frozenset[tuple[str, str]], text: str) -> bool:
     low = text.lower()
-    kinds = {kind for kind, name in wanted if name not in low}
+    kinds = {kind for kind, _ in wanted} - {kind for kind, name in wanted if name in low}
     return bool(kinds) and any(kind in kinds for kind, _ in _kinds(text))

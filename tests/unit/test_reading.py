@@ -37,6 +37,10 @@ def factor(question, text):
             "mail depends on auth-core",
             "auth-core depends on openssl",
         ),
+        ("Who leads class 7b?", "Ms. Osei leads class 7b", "Ms. Harrow leads class 7a"),
+        ("Where is crate QX-20?", "Crate QX-20 is in Genoa", "Crate QX-21 is in Oslo"),
+        ("What does Ann Hill repair?", "Ann Hill repairs the organ", "Ann Mill repairs the clock"),
+        ("What does Ann Hill repair?", "Hill repairs the organ", "Eve Hill repairs the bell"),
     ],
 )
 def test_an_answer_keeps_more_than_what_only_sounds_like_one(question, answers, sounds):
@@ -56,6 +60,9 @@ def test_an_answer_keeps_more_than_what_only_sounds_like_one(question, answers, 
         ("What do I want of emails?", "I do not want emails at night"),
         ("What does the portal speak?", "The portal speaks REST, not SOAP"),
         ("What is slow?", "Not only the search is slow"),
+        ("Is the deadline day 3?", "The deadline is day 5"),
+        ("Which bus leaves after bus 3?", "Bus 4 leaves after it"),
+        ("How do Ann Hill and Ann Mill get on?", "Ann Mill envies her"),
     ],
 )
 def test_denial_and_the_past_are_answers_where_they_are_asked_for(question, text):
