@@ -325,6 +325,7 @@ def _read(
         asked,
         [said[ids[place]] for place in places],
         [float(corpus.observed[rows[place]]) for place in places],
+        [int(corpus.tiers[rows[place]]) for place in places],
     )
     read[places] = 1 - weights.reading * (1 - np.array(found))
     return read

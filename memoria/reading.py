@@ -23,6 +23,8 @@ TIMELESS = 0.8
 ABOUT_ITSELF = 0.7
 # What a turn is worth where the question is whether something still holds.
 TURN = 1.25
+# A fact with more than this share of the words of what is over is over.
+MOSTLY = 0.6
 
 _POLAR = re.compile(
     r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|should|will|would|may|must)\b"
@@ -53,7 +55,22 @@ _DENYING = re.compile(
     r"|(?:不(?![仅同错过断少久但])|从未|尚未|并未|没有|没|未|无需|禁止)(?P<chinese>[^，。；,;:：（）()!！?？\n]*)",
     re.IGNORECASE,
 )
+_ENDING = re.compile(
+    r"\b(?:no longer|(?:gave|given) up|stopped|quit)\b(?P<over>[^.,;:()!?\n—]*)"
+    r"|(?:不再|停用|弃用|废弃|取消)(?P<chinese>[^，。；,;:：（）()!！?？\n]*)",
+    re.IGNORECASE,
+)
 _BUT = re.compile(r"\b(?:but|only|and|while|because|so)\b|但|而是|只")
+# "Not only" and "no longer on Mondays alone" deny nothing, "not by fax but by mail" nothing but the fax.
+_ALONE = re.compile(
+    r"\b(?:only|just|merely|alone|but (?:as|at|by|for|from|in|on|to|with))\b|[只仅]", re.IGNORECASE
+)
+# What is over is told together with what holds instead.
+_INSTEAD = re.compile(
+    r"\b(?:now|instead|also|nowadays|these days|since then|from now on|(?:no longer|not)\b[^.;:!?]{0,80}\bbut"
+    r"|replaced (?:by|with)|(?:switched|moved|changed) to)\b|现在|改为|改用|改成|换成|取而代之",
+    re.IGNORECASE,
+)
 # What somebody does not do or like is as much an answer as what they do.
 _SELF = re.compile(r"\b(?:i|my|me|i['’](?:m|ve|d|ll))\b|我(?!们)", re.IGNORECASE)
 _OVER = re.compile(
@@ -147,9 +164,15 @@ def asked(query: str) -> Asked:
     )
 
 
-def factors(question: Asked, texts: Sequence[str], observed: Sequence[float]) -> list[float]:
-    """What the score of each fact is multiplied by. `observed` in seconds since 1970."""
+def factors(
+    question: Asked, texts: Sequence[str], observed: Sequence[float], tiers: Sequence[int]
+) -> list[float]:
+    """What the score of each fact is multiplied by. `observed` in seconds since 1970, `tiers` the most trusted
+    first.
+    """
     found = [_alone(question, text) for text in texts]
+    if question.is_present:
+        return [a * b for a, b in zip(found, _ended(texts, observed, tiers), strict=True)]
     if question.state:
         return [a * b for a, b in zip(found, _turns(texts, observed), strict=True)]
     return found
@@ -159,7 +182,7 @@ def _alone(question: Asked, text: str) -> float:
     factor = 1.0
     if question.asserts and not _SELF.search(text):
         factor *= 1 - (1 - DENIED) * _denied(question.terms, text)
-    if question.is_present and _OVER.search(text):
+    if question.is_present and _OVER.search(text) and not _INSTEAD.search(text):
         factor *= FORMER
     if question.kinds and _is_of_another(question.kinds, text):
         factor *= OTHER
@@ -175,13 +198,43 @@ def _alone(question: Asked, text: str) -> float:
 
 
 def _denied(terms: frozenset[str], text: str) -> float:
-    """The share of the terms in a text that it denies."""
+    """The share of the terms in a text that it denies and says nowhere else."""
     held = terms.intersection(tokens(text))
     denied: set[str] = set()
+    affirmed, end = "", 0
     for match in _DENYING.finditer(text) if held else ():
         said = match.group("said") or match.group("chinese") or ""
-        denied.update(tokens(_BUT.split(said)[0]))
+        if not _ALONE.search(said):
+            span = _BUT.split(said)[0]
+            denied.update(tokens(span))
+            start = match.end() - len(said)  # what is denied ends the match
+            affirmed += f"{text[end:start]} "
+            end = start + len(span)
+    if held & denied:
+        denied.difference_update(tokens(affirmed + text[end:]))
     return len(held & denied) / max(len(held), 1)
+
+
+def _ended(texts: Sequence[str], observed: Sequence[float], tiers: Sequence[int]) -> list[float]:
+    """Less for what a later fact, trusted as much, says is no longer so."""
+    ends = [
+        (frozenset(tokens(_BUT.split(match.group("over") or match.group("chinese") or "")[0])), at, tier)
+        for text, at, tier in zip(texts, observed, tiers, strict=True)
+        for match in _ENDING.finditer(text)
+    ]
+    ends = [(over, at, tier) for over, at, tier in ends if len(over) > 1]
+    if not ends:
+        return [1.0] * len(texts)
+    held = [frozenset(tokens(text)) for text in texts]
+    return [
+        SUPERSEDED
+        if any(
+            at < later and tier >= trust and len(over & words) > MOSTLY * len(over)
+            for over, later, trust in ends
+        )
+        else 1.0
+        for words, at, tier in zip(held, observed, tiers, strict=True)
+    ]
 
 
 def _turns(texts: Sequence[str], observed: Sequence[float]) -> list[float]:

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memoria.reading import TURN, asked, factors
+from memoria.reading import SUPERSEDED, TURN, asked, factors
 
 DAY = 86_400.0
 
 
 def factor(question, text):
-    return factors(asked(question), [text], [0.0])[0]
+    return factors(asked(question), [text], [0.0], [0])[0]
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,13 @@ def factor(question, text):
         ("Where is crate QX-20?", "Crate QX-20 is in Genoa", "Crate QX-21 is in Oslo"),
         ("What does Ann Hill repair?", "Ann Hill repairs the organ", "Ann Mill repairs the clock"),
         ("What does Ann Hill repair?", "Hill repairs the organ", "Eve Hill repairs the bell"),
+        (
+            "How do we send reports?",
+            "We no longer send reports by fax but by mail",
+            "We no longer send reports to the bank",
+        ),
+        ("Which tool do we use?", "We no longer use Ant, we use Make now", "We no longer use any tool"),
+        ("我们用什么工具？", "我们不再用 Ant，现在用 Make。", "我们不再用 Ant。"),
     ],
 )
 def test_an_answer_keeps_more_than_what_only_sounds_like_one(question, answers, sounds):
@@ -77,15 +84,42 @@ def test_whether_something_still_holds_is_told_by_what_turned_it():
         "We decided to abandon Svelte",
         "The wiki moved",
     ]
-    found = factors(question, texts, [0.0, 30 * DAY, 60 * DAY, 90 * DAY])
+    found = factors(question, texts, [0.0, 30 * DAY, 60 * DAY, 90 * DAY], [0] * 4)
     assert found[2] == TURN
     assert found[0] < found[1] == found[3] == 1.0  # adopted before; a reason for the turn; after it
 
 
 def test_without_a_turn_nothing_is_outdated():
     assert factors(
-        asked("Are we still using Svelte?"), ["Svelte was adopted", "Svelte is fine"], [0.0, DAY]
+        asked("Are we still using Svelte?"), ["Svelte was adopted", "Svelte is fine"], [0.0, DAY], [0, 0]
     ) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("question", "old", "other", "news"),
+    [
+        (
+            "What is the greenhouse heated with?",
+            "The greenhouse is heated with oil",
+            "The greenhouse is watered at noon",
+            "The greenhouse is no longer heated with oil but with wood",
+        ),
+        (
+            "社团用什么发通知？",
+            "社团用微信群发通知",
+            "社团用场地要申请",
+            "社团不再用微信群发通知，现在用邮件",
+        ),
+    ],
+)
+def test_a_later_fact_ends_what_it_says_is_no_longer_so(question, old, other, news):
+    def read(ages, tiers, query=question):
+        return factors(asked(query), [old, other, news], [-age * DAY for age in ages], tiers)[:2]
+
+    assert read([9, 9, 1], [0, 0, 0]) == [SUPERSEDED, 1]
+    assert read([9, 9, 1], [0, 0, 1]) == [1, 1]  # trusted less
+    assert read([1, 9, 9], [0, 0, 0]) == [1, 1]  # said again since
+    assert read([9, 9, 1], [0, 0, 0], f"{question} 以前 before") == [1, 1]
 
 
 @pytest.mark.parametrize("question", ["", "?", "Svelte", "吗", "a b c", "What is it?"])
@@ -100,7 +134,7 @@ texts = st.text(alphabet=st.sampled_from("abc XYZ'’-_.,?!不没的组张伟前
 
 @given(texts, st.lists(st.tuples(texts, st.floats(0, 2e9)), max_size=6))
 def test_any_text_gets_a_factor_within_bounds(question, facts):
-    found = factors(asked(question), [text for text, _ in facts], [at for _, at in facts])
+    found = factors(asked(question), [text for text, _ in facts], [at for _, at in facts], [0] * len(facts))
     assert len(found) == len(facts)
     assert all(0.0 < each <= TURN for each in found)
 
