@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from memoria.tokens import STOP_WORDS, tokens
 
 # What is left of the score of a fact that denies what is asked for, tells of what is over, is about another thing of
-# the kind, was true before the last turn, holds no time where one is wanted, or is about the very thing whose company
-# is asked for.
+# the kind, was true before the last turn, holds no time or no cause where one is wanted, or is about the very thing
+# whose company is asked for.
 DENIED = 0.4
 FORMER = 0.6
 OTHER = 0.5
 SUPERSEDED = 0.5
 TIMELESS = 0.8
+CAUSELESS = 0.8
 ABOUT_ITSELF = 0.7
 # What a turn is worth where the question is whether something still holds.
 TURN = 1.25
@@ -99,6 +100,15 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 
+_WHY = re.compile(r"\bwhy\b|\b(?:cause[ds]?|reasons?)\b|为什么|为何|原因|怎么会", re.IGNORECASE)
+_CAUSE = re.compile(
+    r"\b(?:because|caus(?:e|es|ed|ing)|due to|owing to|since|so that|reasons?|result(?:s|ed)? (?:of|in)"
+    r"|le(?:ads|d) to|thanks to|(?:brought|triggered|explained) (?:in |on |about )?by|as a result|therefore|hence"
+    r"|turned out)\b"
+    r"|因为|由于|因此|所以|原因|根因|导致|引起|引发|造成|缘故",
+    re.IGNORECASE,
+)
+
 _THING = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_./][A-Za-z0-9]+)*")
 # "Project Alpha", "the Lyon team", 前端组的张伟: what stands beside the name in the question stands beside another
 # one in a fact about something else.
@@ -133,6 +143,7 @@ class Asked:
     state: bool
     """Asks whether something still holds: what changed it answers, what began it does not."""
     when: bool
+    why: bool
     which: frozenset[str]
     """Asked which ones have to do with these, what a fact says of these themselves is no answer."""
     kinds: frozenset[tuple[str, str]]
@@ -141,7 +152,7 @@ class Asked:
     @property
     def reads_all(self) -> bool:
         """Whether facts are worth reading even where none of them is telling."""
-        return bool(self.state or self.when or self.which or self.kinds)
+        return bool(self.state or self.when or self.why or self.which or self.kinds)
 
 
 def is_telling(text: str) -> bool:
@@ -159,6 +170,7 @@ def asked(query: str) -> Asked:
         is_present=asserts and _PAST.search(query) is None,
         state=is_polar and _STATE.search(query) is not None,
         when=_WHEN.search(query) is not None,
+        why=_WHY.search(query) is not None,
         which=frozenset(_things(query)) if _WHICH.search(query) else frozenset(),
         kinds=_kinds(query, figures=not is_polar and _COMPARED.search(query) is None),
     )
@@ -188,6 +200,8 @@ def _alone(question: Asked, text: str) -> float:
         factor *= OTHER
     if question.when and not _TIME.search(text):
         factor *= TIMELESS
+    if question.why and not _CAUSE.search(text):
+        factor *= CAUSELESS
     if (
         question.which
         and (first := _THING.match(text)) is not None

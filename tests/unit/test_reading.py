@@ -41,6 +41,8 @@ def factor(question, text):
         ("Where is crate QX-20?", "Crate QX-20 is in Genoa", "Crate QX-21 is in Oslo"),
         ("What does Ann Hill repair?", "Ann Hill repairs the organ", "Ann Mill repairs the clock"),
         ("What does Ann Hill repair?", "Hill repairs the organ", "Eve Hill repairs the bell"),
+        ("Why is the hall dark?", "The hall is dark because of a loose screw", "The hall is dark again"),
+        ("灯为什么闪？", "灯闪是因为螺丝松了。", "灯每天晚上闪。"),
         (
             "How do we send reports?",
             "We no longer send reports by fax but by mail",
