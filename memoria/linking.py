@@ -18,6 +18,8 @@ HOPS = 2
 SEEDS = 5
 # A plain word is a weaker link than a name.
 WORD = 0.6
+# How fast a key says less when more facts have it: a name by the root of their number, a word nearly by the number.
+NAME_SPREAD, WORD_SPREAD = 0.5, 0.75
 # A key of many facts links none of them: at most this share of the facts, and these numbers of them.
 SHARE, LEAST, MOST = 0.2, 5, 50
 
@@ -92,9 +94,11 @@ def _passed_on(carriers: Sequence[tuple[RowNumbers, float]], live: Scores, top: 
     scores = live[flat]
     best = np.repeat(np.maximum.reduceat(scores, firsts), sizes)
     second = np.repeat(np.maximum.reduceat(np.where(scores == best, 0.0, scores), firsts), sizes)
-    damping = np.sqrt(np.repeat(sizes - 1.0, sizes))
-    best_other = np.where(scores == best, second, best) / damping
-    all_others = np.minimum((np.repeat(np.add.reduceat(scores, firsts), sizes) - scores) / damping, top)
+    others = np.repeat(sizes - 1.0, sizes)
+    best_other = np.where(scores == best, second, best) / others**WORD_SPREAD
+    all_others = np.minimum(
+        (np.repeat(np.add.reduceat(scores, firsts), sizes) - scores) / others**NAME_SPREAD, top
+    )
     passed = np.zeros(size)
     np.maximum.at(passed, flat, np.where(weights == 1.0, all_others, best_other * weights))
     return passed

@@ -143,6 +143,7 @@ def rank(
     order = np.lexsort((rows, -scores))
     is_near = _cut(
         *(corpus, rows[order], scores[order], evidence, linked),
+        is_meant=multipliers["reading"][order] > reading.OTHER,
         named=_named_share(channels, weights),
         top_k=top_k,
         weights=weights,
@@ -338,6 +339,7 @@ def _cut(
     evidence: Scores,
     linked: Scores,
     *,
+    is_meant: Mask,
     named: Scores,
     top_k: int,
     weights: Weights,
@@ -353,7 +355,7 @@ def _cut(
         stricter = weights.gap + strictness * (weights.gap_unnamed - weights.gap)
         bar[is_fact & (named[rows] < 0.5)] = stricter
     best = scores.max(initial=0.0)
-    by_link = (linked[rows] >= evidence[rows]) & (scores >= weights.gap_linked * best)
+    by_link = is_meant & (linked[rows] >= evidence[rows]) & (scores >= weights.gap_linked * best)
     return ((scores >= bar * best) | by_link) & (scores >= weights.floor)  # type: ignore[no-any-return]
 
 

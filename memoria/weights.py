@@ -45,7 +45,7 @@ class Weights:
     gap: float = 0.30
     gap_fact: float = 0.45
     gap_unnamed: float = 0.65
-    gap_linked: float = 0.25
+    gap_linked: float = 0.20
     # From this cosine on two results say the same.
     alike: float = 0.97
     # How much a closer look at the best facts may take away or add.
