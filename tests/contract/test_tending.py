@@ -1,5 +1,6 @@
 """Profile, entities, diagnosis, tools, governance, consolidation and reflection."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -207,7 +208,9 @@ def test_tools_are_noted_by_the_name_they_give(server, ada, ben):
     client = server.client(str(ada.http.headers["authorization"]).removeprefix("Bearer "))
     for headers in ({"X-Memoria-Tool": "openclaw"}, {"X-Tool-Name": "bridge"}, {"X-Memoria-Tool": "x" * 129}):
         assert client.get("/v1/memories", headers=headers).status_code == 200
-    found = get(ada, "/v1/tool-usage")
+    deadline = time.monotonic() + 20  # a process of the server keeps what it has noted for some seconds
+    while len(found := get(ada, "/v1/tool-usage")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.2)
     assert sorted(tool["tool_name"] for tool in found) == ["bridge", "openclaw"]
     assert all(tool["last_used_at"].endswith("+00:00") for tool in found)
     assert get(ben, "/v1/tool-usage") == []
