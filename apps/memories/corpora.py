@@ -23,7 +23,7 @@ from apps.memories.models import MAIN_BRANCH, OPEN, Embedding, Memory, Revision
 from apps.memories.text_index import candidates
 from apps.memories.view import MAIN, View
 from apps.tenancy import sql
-from apps.tenancy.scope import current_route
+from apps.tenancy.scope import current_route, release_connection
 from memoria.corpus import Columns, Corpus, Halves, Segment
 
 IDS_PER_QUERY = 500
@@ -170,13 +170,28 @@ def corpus_of(view: View, *, model: str, dim: int) -> Corpus:
     """The corpus of a view as it is now, with vectors of the given model. Raises TooLarge."""
     key = _key(view, model, dim)
     entry = cache.entry(key)
-    with entry.lock:
+    if (known := _as_it_is(entry)) is not None:
+        return known
+    if not entry.lock.acquire(blocking=False):
+        release_connection()  # whoever has the lock may be about to need one, and other users need theirs
+        entry.lock.acquire()
+    try:
         before = entry.corpus
         try:
             return _current(view, entry, model, dim)
         finally:
             if before is None or entry.corpus is not before:
                 cache.settle(key, entry)
+    finally:
+        entry.lock.release()
+
+
+def _as_it_is(entry: _Entry) -> Corpus | None:
+    """The corpus, if nothing has happened since; without waiting for anybody. The marks are set after the corpus, and
+    so are read before it.
+    """
+    marks, corpus = entry.marks, entry.corpus
+    return corpus if corpus is not None and marks.seq == _clock().seq else None
 
 
 def _current(view: View, entry: _Entry, model: str, dim: int) -> Corpus:
