@@ -3,6 +3,8 @@
 import gc
 import subprocess
 import sys
+import threading
+import time
 import types
 from dataclasses import replace
 from functools import cached_property
@@ -17,7 +19,8 @@ from apps.memories.models import Clock
 from apps.memories.retrieval import memories_fulltext, memories_retrieve
 from apps.memories.services.write import memories_write
 from apps.memories.view import MAIN, View
-from apps.tenancy.scope import user_database
+from apps.tenancy.scope import current_route, user_connection, user_database
+from apps.tenancy.servers import server
 from apps.versioning.selectors import branch_view
 from apps.versioning.services.branches import branch_create
 from memoria.corpus import Corpus, Segment
@@ -207,7 +210,8 @@ from apps.memories.embedding.hashed import HashedEmbedder
 from apps.memories.services.write import memories_write
 from apps.memories.view import MAIN
 from apps.tenancy.admission import admit
-from apps.tenancy.scope import user_database
+from apps.tenancy.scope import current_route, user_connection, user_database
+from apps.tenancy.servers import server
 from apps.tenancy.services.provision import user_provision
 from django.utils import timezone
 from memoria.drafts import draft
@@ -240,3 +244,30 @@ with user_database(admit(user_provision(user_id=sys.argv[2]))):
     writer = start_script(environment, WRITE, "seen", tmp_path.name)
     assert writer.communicate(timeout=60)[0].strip() == "done"
     assert reader.communicate("go\n", timeout=60)[0].strip() == "['seen']"
+
+
+def test_who_waits_for_a_reading_holds_no_connection(in_adas_database):
+    # Else as many as there are connections wait for the one that reads, and that one for a connection.
+    store("the needle in the haystack")
+    route = current_route()
+    pool = server(route.server).pool
+    user_connection().close()
+    entry = corpora.cache.entry(corpora._key(MAIN, EMBEDDER.model, EMBEDDER.dim))
+    has_begun, results = threading.Event(), []
+
+    def ask():
+        with user_database(route):
+            user_connection().ensure_connection()
+            has_begun.set()
+            results.append(corpora.corpus_of(MAIN, model=EMBEDDER.model, dim=EMBEDDER.dim).size)
+
+    with entry.lock:
+        waiting = threading.Thread(target=ask)
+        waiting.start()
+        assert has_begun.wait(10)
+        deadline = time.monotonic() + 10
+        while pool.idle_count < pool.open_count and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (pool.idle_count, results) == (pool.open_count, [])
+    waiting.join(10)
+    assert results == [1]
