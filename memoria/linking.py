@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memoria.corpus import Corpus, Mask, RowNumbers, largest
+from memoria.corpus import Corpus, RowNumbers, largest
+from memoria.segments import Mask
 from memoria.signals import STRONG, WEAK
 
 Scores = NDArray[np.float64]
@@ -49,10 +50,9 @@ def links(corpus: Corpus, evidence: Scores, terms: Sequence[str], allowed: Mask,
         for key, weight in _keys(corpus, seeds, asked).items():
             if key not in known:
                 rows = _rows_with(corpus, key)
-                is_rare = (
-                    2 <= len(rows) <= limit + others
-                )  # else it has too few or too many facts in any case
-                known[key] = rows[facts[rows]] if is_rare else rows[:0]
+                # Else there are too few, or too many, facts among them in any case.
+                may_link = 2 <= len(rows) <= limit + others
+                known[key] = rows[facts[rows]] if may_link else rows[:0]
             if 2 <= len(known[key]) <= limit:
                 carriers.append((known[key], weight))
         if not carriers:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memoria import decay
-from memoria.corpus import Corpus, Mask, largest
+from memoria.corpus import Corpus, largest
+from memoria.segments import Mask
 from memoria.weights import Weights
 
 Rows = NDArray[np.intp]

@@ -15,10 +15,11 @@ from functools import reduce
 import numpy as np
 
 from memoria import priors, reading
-from memoria.corpus import Corpus, Floats, Mask, largest
+from memoria.corpus import Corpus, largest
 from memoria.linking import links
 from memoria.priors import Rows, Scores, Window
 from memoria.reading import Asked
+from memoria.segments import Floats, Mask
 from memoria.signals import Names
 from memoria.tokens import SINGLE
 from memoria.weights import DEFAULT, Weights

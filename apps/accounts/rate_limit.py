@@ -93,9 +93,8 @@ class HostLimiter:
                 return self._hit(key, now)
         except sqlite3.Error as error:
             if not isinstance(error, sqlite3.OperationalError):
-                self._path.unlink(
-                    missing_ok=True
-                )  # no database any more: the machine went down while it was written
+                # It is no database any more: the machine went down while it was written.
+                self._path.unlink(missing_ok=True)
             if time.monotonic() > self._silent_until:
                 self._silent_until = time.monotonic() + 60
                 log.warning("rate limits count per process", file=str(self._path), error=str(error))

@@ -21,8 +21,8 @@ from apps.versioning.services.collect import collect
 from apps.versioning.services.purge import Purge, memories_purge
 from memoria import decay
 from memoria.contradiction import frame
-from memoria.corpus import TIERS
 from memoria.decisions import disagree
+from memoria.segments import TIERS
 from memoria.types import MemoryType, TrustTier
 
 # Confidence that has faded below this is as good as none.

@@ -24,7 +24,8 @@ from apps.memories.text_index import candidates
 from apps.memories.view import MAIN, View
 from apps.tenancy import sql
 from apps.tenancy.scope import current_route, release_connection
-from memoria.corpus import Columns, Corpus, Halves, Segment
+from memoria.corpus import Corpus
+from memoria.segments import Columns, Halves, Segment
 
 IDS_PER_QUERY = 500
 # A memory costs about this much beside its vector and its words; used to refuse what would never fit.

@@ -21,7 +21,7 @@ from apps.memories.view import View
 from apps.tenancy import sql
 from apps.tenancy.scope import release_connection
 from memoria import ranking
-from memoria.corpus import TIERS, TYPES, Corpus, Mask
+from memoria.corpus import Corpus
 from memoria.entities import possible_names
 from memoria.errors import Unavailable
 from memoria.passages import focus
@@ -29,6 +29,7 @@ from memoria.ports import Embedder, Reranker
 from memoria.priors import Window
 from memoria.ranking import Feedback, Hit, Question
 from memoria.reading import asked
+from memoria.segments import TIERS, TYPES, Mask
 from memoria.signals import names
 from memoria.temporal import Intent, asks_for_time_alone, intent
 from memoria.tokens import search_terms
@@ -162,7 +163,7 @@ def memories_retrieve(
     )
     found_ids = [each.memory.memory_id for each in found]
     conflicts = conflicts_of(view=view, memory_ids=found_ids) if found else []
-    if conflicts:
+    if conflicts and not is_of_time_alone:  # what was at another time is not asked for
         found = _with_opponents(view, found, conflicts, corpus, allowed)[:top_k]
     return Retrieval(found, explanation, conflicts)
 

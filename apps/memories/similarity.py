@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from apps.memories.models import Embedding, Memory
-from memoria.corpus import Floats
+from memoria.segments import Floats
 from memoria.tokens import tokens
 from memoria.types import MemoryType
 

@@ -5,7 +5,8 @@ import random
 import numpy as np
 
 from memoria import corpus as corpora
-from memoria.corpus import Columns, Corpus, Segment
+from memoria.corpus import Corpus
+from memoria.segments import Columns, Segment
 
 DIM = 8
 WORDS = [f"w{word}" for word in "tea cup kettle harbour boat wolf whale moon salt rope".split()]

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from memoria.corpus import Columns, Corpus, Segment
+from memoria.corpus import Corpus
 from memoria.feedback import HALF_LIFE_DAYS, factor
 from memoria.ranking import Question, rank
 from memoria.search_text import search_text
+from memoria.segments import Columns, Segment
 from memoria.signals import names
 from memoria.tokens import search_terms
 from memoria.weights import DEFAULT

@@ -16,10 +16,10 @@ from apps.memories.models import Embedding
 from apps.tenancy import sql
 from apps.tenancy.scope import current_route, release_connection
 from apps.tenancy.services.embedding import embedding_missing
-from memoria.corpus import Floats
 from memoria.errors import Unavailable
 from memoria.passages import passages
 from memoria.ports import Embedder
+from memoria.segments import Floats
 
 log = structlog.get_logger(__name__)
 

@@ -93,6 +93,14 @@ def templates(
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
+def old_url(request: pytest.FixtureRequest, tmp_path: Path, mariadb: MariaDB) -> str:
+    """Where an old database may be made, on either engine."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'old.db'}"
+    return mariadb.url(f"old_{uuid.uuid4().hex[:10]}")
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
 def deployment(
     request: pytest.FixtureRequest,
     tmp_path: Path,

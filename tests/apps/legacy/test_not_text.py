@@ -1,9 +1,7 @@
 """Bytes that are no text, in every column of every copied table: a message says where, or a rule carries the row."""
 
 import re
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +21,6 @@ from apps.legacy.services.verifying_control import control_rows_verify
 from apps.legacy.source import COLUMNS, open_source
 from memoria.errors import Invalid
 from tests.conftest import MakeUser
-from tests.servers import MariaDB
 
 NO_TEXT = b"caf\xe9"
 BRANCH = "br_ada"
@@ -139,13 +136,9 @@ class Old:
             source.close()
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def old(
-    request: pytest.FixtureRequest, make_user: MakeUser, tmp_path: Path, mariadb: MariaDB
-) -> Iterator[Old]:
-    name = f"old_{uuid.uuid4().hex[:10]}"
-    url = f"sqlite:///{tmp_path / 'old.db'}" if request.param == "sqlite" else mariadb.url(name)
-    made = Old(url)
+@pytest.fixture
+def old(old_url: str, make_user: MakeUser) -> Iterator[Old]:
+    made = Old(old_url)
     yield made
     made.writer.close()
 

@@ -1,10 +1,8 @@
 """Values that the old server never wrote, but that old databases hold: carried by a rule, or named."""
 
 import re
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +22,6 @@ from apps.tenancy.selectors import registration_find, registration_route
 from apps.versioning.models import Branch
 from memoria.errors import Invalid
 from tests.conftest import MakeUser
-from tests.servers import MariaDB
 
 EIGHT, UNKNOWN = "2024-01-01 08:00:00+00:00", "2000-01-01 00:00:00+00:00"
 # Column of a memory, what the old one holds, and what is here instead, by column.
@@ -127,13 +124,9 @@ class Old:
             source.close()
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def old(
-    request: pytest.FixtureRequest, make_user: MakeUser, tmp_path: Path, mariadb: MariaDB
-) -> Iterator[Old]:
-    name = f"old_{uuid.uuid4().hex[:10]}"
-    url = f"sqlite:///{tmp_path / 'old.db'}" if request.param == "sqlite" else mariadb.url(name)
-    made = Old(url, Migration.objects.create(source=name, started_at=timezone.now()))
+@pytest.fixture
+def old(old_url: str, make_user: MakeUser) -> Iterator[Old]:
+    made = Old(old_url, Migration.objects.create(source="old", started_at=timezone.now()))
     yield made
     made.writer.close()
 

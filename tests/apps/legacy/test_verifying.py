@@ -1,11 +1,9 @@
 """That the proof finds whatever may be wrong in any table that a migration fills."""
 
 import json
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,7 +31,6 @@ from apps.tenancy.user_plane import UserModel
 from apps.versioning.models import Branch
 from tests.apps.legacy.conftest import Templates
 from tests.conftest import MakeUser
-from tests.servers import MariaDB
 
 Column = Any  # fields of Django are generic to the type checker only
 VECTORS = Vectors("made-up", 64)
@@ -70,19 +67,11 @@ class Copied:
         return user_verify(source=self.source, tables=self.tables, user_id="ada", vectors=VECTORS)
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def copied(
-    request: pytest.FixtureRequest,
-    make_user: MakeUser,
-    tmp_path: Path,
-    templates: Templates,
-    mariadb: MariaDB,
-) -> Iterator[Copied]:
+@pytest.fixture
+def copied(old_url: str, make_user: MakeUser, templates: Templates) -> Iterator[Copied]:
     """One user of an old database, copied by this process."""
-    name = f"old_{uuid.uuid4().hex[:10]}"
-    url = f"sqlite:///{tmp_path / 'old.db'}" if request.param == "sqlite" else mariadb.url(name)
-    templates.copy_old(url)
-    writer = Writer(url)
+    templates.copy_old(old_url)
+    writer = Writer(old_url)
     first, second = (
         row[0] for row in writer.execute("SELECT memory_id FROM mem_memories WHERE user_id = 'ada' LIMIT 2")
     )
@@ -90,7 +79,7 @@ def copied(
     writer.insert("mem_entities", [["e-llm", "ada", "grey owl", "Grey Owl", "animal", None, START]])
     writer.insert("mem_memory_entity_links", [[second, "e-llm", "ada", "llm", 0.9, START]])
     writer.commit()
-    source = open_source(url)
+    source = open_source(old_url)
     migration = Migration.objects.create(source=source.label, started_at=timezone.now())
     made = Copied(source, source.tables(), writer, migration)
     made.copy()

@@ -23,8 +23,9 @@ from apps.tenancy.scope import current_route, user_connection, user_database
 from apps.tenancy.servers import server
 from apps.versioning.selectors import branch_view
 from apps.versioning.services.branches import branch_create
-from memoria.corpus import Corpus, Segment
+from memoria.corpus import Corpus
 from memoria.drafts import draft
+from memoria.segments import Segment
 from tests.processes import start_script
 
 EMBEDDER = HashedEmbedder(64)

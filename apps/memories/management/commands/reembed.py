@@ -20,6 +20,8 @@ def reembed_for(user_id: str) -> str:
     assert configured is not None
     with user_database(active_route(user_id=user_id)):
         done = reembed(embedder=configured, now=timezone.now())
+    if done.refused:
+        return "embedded, but for texts that the endpoint refuses"
     return "embedded" if done.texts else "nothing to embed"
 
 
