@@ -19,6 +19,9 @@ HALF_LIFE_DAYS = 90.0
 # However many signals there are, they change a score by no more than this: what fits better comes first in any case.
 LEAST, MOST = 0.7, 1.3
 TUNING_SIGNALS = 10
+# What was said of a memory counts so much for the one that took its place.
+INHERITED = 0.5
+_KEPT = frozenset((Signal.USEFUL, Signal.IRRELEVANT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,22 @@ def checked_signal(text: str) -> Signal:
         raise Invalid(f"Validation error: Invalid signal '{text}'. Must be one of: {known}") from None
 
 
-def factor(signals: Iterable[tuple[str, float]], weight: float) -> float:
-    """A memory's multiplier from its (signal, age in days): 1 + weight · (useful - ½ others), bounded."""
-    total = sum(
+def factor(
+    own: Iterable[tuple[str, float]], weight: float, inherited: Iterable[tuple[str, float]] = ()
+) -> float:
+    """A memory's multiplier from its (signal, age in days): 1 + weight · (useful - ½ others), bounded. `inherited`:
+    the same of those whose place it took; what was wrong with them is mended.
+    """
+    kept = ((signal, age) for signal, age in inherited if signal in _KEPT)
+    total = _counted(own) + INHERITED * _counted(kept)
+    return min(max(1 + weight * total, LEAST), MOST)
+
+
+def _counted(signals: Iterable[tuple[str, float]]) -> float:
+    return sum(
         (1.0 if signal == Signal.USEFUL else -0.5) * 0.5 ** (max(age, 0.0) / HALF_LIFE_DAYS)
         for signal, age in signals
     )
-    return min(max(1 + weight * total, LEAST), MOST)
 
 
 def tuned(params: Params, counts: Mapping[str, int]) -> Params | None:

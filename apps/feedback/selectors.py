@@ -20,14 +20,26 @@ def params_get() -> Params:
 
 
 def factors_of(*, memory_ids: Sequence[str], params: Params, now: datetime) -> Mapping[str, float]:
-    """Multipliers of those of the memories that somebody has said something about."""
+    """Multipliers of those of the memories that somebody has said something about, or about those whose place they
+    took on main.
+    """
     if not memory_ids:
         return {}
-    signals: dict[str, list[tuple[str, float]]] = defaultdict(list)
-    columns, wanted = ("memory_id", "signal", "created_at"), f"memory_id IN ({sql.marks(memory_ids)})"
-    for memory_id, signal, created_at in sql.select(Feedback, columns, wanted, memory_ids):
-        signals[memory_id].append((signal, (now - created_at) / timedelta(days=1)))
-    return {memory_id: factor(every, params.feedback_weight) for memory_id, every in signals.items()}
+    marks, signal = sql.marks(memory_ids), sql.quoted("signal")
+    rows = sql.query(
+        f"SELECT memory_id, {signal}, created_at, 0 FROM mem_retrieval_feedback WHERE memory_id IN ({marks})"
+        f" UNION ALL SELECT m.superseded_by, f.{signal}, f.created_at, 1 FROM mem_memories m"
+        f" JOIN mem_retrieval_feedback f ON f.memory_id = m.memory_id WHERE m.superseded_by IN ({marks})",
+        [*memory_ids, *memory_ids],
+    )
+    signals: dict[str, tuple[list[tuple[str, float]], ...]] = defaultdict(lambda: ([], []))
+    columns = ("memory_id", "signal", "created_at")
+    for memory_id, said, created_at, is_inherited in sql.converted(Feedback, columns, rows):
+        signals[memory_id][is_inherited].append((said, (now - created_at) / timedelta(days=1)))
+    return {
+        memory_id: factor(own, params.feedback_weight, inherited)
+        for memory_id, (own, inherited) in signals.items()
+    }
 
 
 def signal_counts(*, since: datetime | None = None) -> dict[str, int]:

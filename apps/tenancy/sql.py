@@ -43,28 +43,39 @@ def select(
     model: type[Model], columns: Sequence[str], condition: str, parameters: Sequence[Any] = ()
 ) -> list[tuple[Any, ...]]:
     """Columns of a model's rows as the ORM would give them; building its statement takes ten times the query."""
-    connection = user_connection()
-    names, converters = _reading(model, tuple(columns), connection.vendor)
+    names = _names(tuple(columns), user_connection().vendor)
     rows = query(f"SELECT {names} FROM {model._meta.db_table} WHERE {condition}", parameters)
+    return converted(model, columns, rows)
+
+
+def converted(
+    model: type[Model], columns: Sequence[str], rows: list[tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """Rows that begin with these columns of a model as the ORM would give them."""
+    connection = user_connection()
+    converters = _converters(model, tuple(columns), connection.vendor)
     if not converters:
         return rows
     found = []
     for row in rows:
         values = list(row)
-        for place, converted in converters:
-            values[place] = converted(values[place], connection)
+        for place, convert in converters:
+            values[place] = convert(values[place], connection)
         found.append(tuple(values))
     return found
+
+
+@cache
+def _names(columns: tuple[str, ...], vendor: str) -> str:
+    return ", ".join(map(quoted, columns))
 
 
 _Convert = Callable[[Any, BaseDatabaseWrapper], Any]
 
 
 @cache
-def _reading(
-    model: type[Model], columns: tuple[str, ...], vendor: str
-) -> tuple[str, list[tuple[int, _Convert]]]:
-    """The quoted columns, and for each place that needs it how the driver's value becomes ours."""
+def _converters(model: type[Model], columns: tuple[str, ...], vendor: str) -> list[tuple[int, _Convert]]:
+    """For each place that needs it how the driver's value becomes ours."""
     connection = user_connection()
     fields: dict[str, Any] = {field.attname: field for field in model._meta.concrete_fields}
     converters: list[tuple[int, _Convert]] = []
@@ -73,7 +84,7 @@ def _reading(
         every = [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
         if every:
             converters.append((place, partial(_converted, column, every)))
-    return ", ".join(map(quoted, columns)), converters
+    return converters
 
 
 def _converted(column: Any, converters: list[Any], value: Any, connection: BaseDatabaseWrapper) -> Any:

@@ -83,6 +83,22 @@ def test_feedback_moves_retrieval(ada):
         assert first(ada)["memory_id"] == good
 
 
+def test_a_correction_inherits_a_part_of_it_and_not_what_it_mends(ada):
+    def rated(text, signal):
+        query = {"query": text, "explain": "analyze"}
+        memory_id = ada.store(text)["memory_id"]
+        for _ in range(2):
+            give(ada, memory_id, signal)
+        new = ada.http.put(f"/v1/memories/{memory_id}/correct", json={"new_content": f"{text} of oak"}).json()
+        found = ada.http.post("/v1/memories/retrieve", json=query).json()["explain"]["candidate_scores"][0]
+        assert found["memory_id"] == new["memory_id"]
+        return found["multipliers"]["feedback"]
+
+    useful, wrong = rated(TEXTS[0], "useful"), rated("The lighthouse keeper owns a table", "wrong")
+    assert useful == pytest.approx(1.1, abs=0.001)
+    assert wrong == 1
+
+
 def test_weights_are_clamped_and_kept(ada, ben):
     mine = {"user_id": ada.user_id}
     assert ada.http.get("/v1/retrieval-params").json() == {**mine, **DEFAULTS}
