@@ -1,5 +1,6 @@
 """A running server per worker, and users of its own for each test. These tests speak HTTP only."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ def model() -> Iterator[Model]:
 
 
 @pytest.fixture(scope="session")
-def with_model(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server that has it."""
+def server_with_model(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One process: each leaves a failing endpoint alone by itself, and a test can only know what one thinks."""
     url = None
     if engine.SERVER is not None:
         engine.SERVER.execute("CREATE DATABASE IF NOT EXISTS memoria_with_model")
@@ -44,9 +45,23 @@ def with_model(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         LLM_BASE_URL=model.url,
         LLM_MODEL="small",
         MEMORIA_LLM_TIMEOUT_SECONDS=1,
+        MEMORIA_WORKERS=1,
     )
     yield running
     running.stop()
+
+
+@pytest.fixture
+def with_model(server_with_model: RunningServer, model: Model) -> RunningServer:
+    """A server that has it and has just been answered, whatever the tests before did to it."""
+    model.status, model.delay_seconds, model.says = 200, 0.0, "[]"
+    client = server_with_model.user("asking-whether-it-answers")
+    deadline = time.monotonic() + 30
+    while "warning" in client.post("/v1/observe", json={"messages": [{"role": "user", "content": "-"}]}).json():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    model.asked.clear()
+    return server_with_model
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,7 @@ TALK = [
 
 
 @pytest.fixture
-def maria(with_model, model):
-    model.status, model.delay_seconds, model.says = 200, 0.0, "[]"
-    model.asked.clear()
+def maria(with_model):
     return with_model.user(f"maria-{time.time_ns()}")
 
 

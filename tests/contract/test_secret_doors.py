@@ -120,8 +120,6 @@ def test_a_topic_to_forget_is_not_kept_where_it_holds_a_secret(ada):
 
 
 def test_a_language_model_neither_hears_nor_says_secrets(with_model, model, password):
-    model.status, model.delay_seconds = 200, 0.0
-    model.asked.clear()
     client = with_model.user(f"maria-{time.time_ns()}")
     said = f"the password is {password}"
     model.says = json.dumps([{"content": said}, {"content": f"Write to {EMAIL}"}])

@@ -11,8 +11,6 @@ from tests.language_model import KEY
 @pytest.fixture
 def maria(with_model, model):
     model.says = json.dumps({"topic": "Deploys", "action": "Moved them", "outcome": "They work"})
-    model.status, model.delay_seconds = 200, 0.0
-    model.asked.clear()
     name = f"maria-{time.time_ns()}"
     client = with_model.user(name)
     for text in ("Deploys were slow", "Deploys moved to the blue cluster"):
