@@ -239,7 +239,7 @@ def far(server, users: int, memories: int, dim: int, latency: float) -> None:  #
             .replace(str(server.socket).replace("/", "%2F"), str(distance.socket).replace("/", "%2F"))
             .replace(str(server.socket), str(distance.socket))
         )
-    seconds, report = place.migrate("cutover", "--yes", "--quiet-seconds", "0", "--concurrency", "8")
+    seconds, report = place.migrate("cutover", "--yes", "--quiet-seconds", "0")
     table = Rows(f"{users} users with {memories} memories each, {latency:g} ms away", "phase", "seconds")
     for phase, took in report["timings"].items():
         table.add(phase, f"{took:.1f}")

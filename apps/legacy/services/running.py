@@ -1,13 +1,9 @@
-"""A phase over all users: several processes, the largest users first, a failing one never in the others' way."""
+"""A phase over all users, the largest first, a failing one never in the others' way."""
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import islice
-from multiprocessing import get_context
-from typing import Any
+from functools import partial
 
 from django.db import OperationalError
 from django.utils import timezone
@@ -16,12 +12,12 @@ from apps.legacy.models import Phase
 from apps.legacy.services import progress
 from apps.legacy.services.copying import Copied, Vectors, user_copy
 from apps.legacy.services.ledger import Lease, LeaseLost
+from apps.legacy.services.side_by_side import Places, results_of
 from apps.legacy.services.verifying import Verified, user_is_unchanged, user_verify
 from apps.legacy.source import open_source
 from memoria.errors import MemoriaError
 
 ATTEMPTS = 5
-POLL_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +113,32 @@ def user_verified(job: Job, user_id: str, *, again: bool) -> Verified:
 
 
 def copy_all(
-    *, job: Job, user_ids: list[str], processes: int, tick: Callable[[int], None]
+    *, job: Job, user_ids: list[str], places: Places, tick: Callable[[int], None]
 ) -> Iterator[Copied]:
-    """Copy these users. Failures are in the results and in the ledger."""
-    yield from _each(_copy_here, job, user_ids, processes, tick, _not_copied)
+    """Copy these users, in order. Failures are in the results and in the ledger. `tick` is told the rows read
+    meanwhile, several times a second, and may raise."""
+    yield from results_of(
+        partial(_copy_here, job),
+        user_ids,
+        places=places,
+        tick=tick,
+        died=partial(_not_copied, job),
+        last=_last(job),
+    )
 
 
 def verify_all(
-    *, job: Job, user_ids: list[str], processes: int, again: bool, tick: Callable[[int], None]
+    *, job: Job, user_ids: list[str], places: Places, again: bool, tick: Callable[[int], None]
 ) -> Iterator[Verified]:
     """Compare these users with the source; the ledger says who passed."""
-    work = _verify_again if again else _verify_changed
-    yield from _each(work, job, user_ids, processes, tick, _not_verified)
+    yield from results_of(
+        partial(_verify_here, job, again),
+        user_ids,
+        places=places,
+        tick=tick,
+        died=_not_verified,
+        last=_last(job),
+    )
 
 
 _DIED = (
@@ -141,7 +151,7 @@ def _not_copied(job: Job, user_id: str) -> Copied:
     return Copied(user_id, error=_DIED)
 
 
-def _not_verified(job: Job, user_id: str) -> Verified:
+def _not_verified(user_id: str) -> Verified:
     return Verified(user_id, mismatches=[_DIED])
 
 
@@ -149,67 +159,13 @@ def _copy_here(job: Job, user_id: str) -> Copied:
     return user_copied(job, user_id, progress.count)
 
 
-def _verify_again(job: Job, user_id: str) -> Verified:
-    return user_verified(job, user_id, again=True)
+def _verify_here(job: Job, again: bool, user_id: str) -> Verified:
+    return user_verified(job, user_id, again=again)
 
 
-def _verify_changed(job: Job, user_id: str) -> Verified:
-    return user_verified(job, user_id, again=False)
-
-
-def _each(
-    work: Callable[[Job, str], Any],
-    job: Job,
-    user_ids: list[str],
-    processes: int,
-    tick: Callable[[int], None],
-    broken: Callable[[Job, str], Any],
-) -> Iterator[Any]:
-    """The result of each user. `tick` is told the rows read meanwhile, several times a second, and may raise."""
-    context = get_context("spawn")  # a forked child would share the parent's open connections
-    counter = progress.counter(context)
-    shown = 0
-    processes = min(processes, len(user_ids))
-    if processes <= 1:
-        progress.start(counter)
-        for user_id in user_ids:
-            result = work(job, user_id)
-            tick(counter.value - shown)
-            shown = counter.value
-            yield result
-            if job.is_fail_fast and is_failed(result):
-                return
-        return
-    left: Iterator[str] = iter(user_ids)
-    with ProcessPoolExecutor(
-        processes, mp_context=context, initializer=progress.start_process, initargs=(counter,)
-    ) as pool:
-        users: dict[Future[Any], str] = {}
-
-        def begin(count: int) -> None:  # one by one: what a pool has been given is not always taken back
-            for user_id in islice(left, count):
-                try:
-                    future = pool.submit(work, job, user_id)
-                except BrokenProcessPool as error:
-                    future = Future()
-                    future.set_exception(error)
-                users[future] = user_id
-
-        begin(processes)
-        while users:
-            done, _ = wait(users, POLL_SECONDS, FIRST_COMPLETED)
-            tick(counter.value - shown)
-            shown = counter.value
-            for future in done:
-                user_id = users.pop(future)
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    result = broken(job, user_id)
-                if job.is_fail_fast and is_failed(result):
-                    left = iter(())
-                begin(1)
-                yield result
+def _last(job: Job) -> Callable[[Copied | Verified], bool]:
+    """After which result nobody else is begun."""
+    return lambda result: job.is_fail_fast and is_failed(result)
 
 
 def is_failed(result: Copied | Verified) -> bool:

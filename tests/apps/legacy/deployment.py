@@ -14,8 +14,13 @@ from tests.warm import Ended, Running, Warm
 USERS, MEMORIES = 14, 30
 # Even a few rows are given to several processes.
 SEVERAL_PROCESSES = """
-from apps.legacy.management.commands import migrate_legacy
-migrate_legacy.ROWS_PER_PROCESS = 1
+from apps.legacy.services import side_by_side
+side_by_side.ROWS_PER_PROCESS = 1
+"""
+# Every server is taken for far away: users in several threads of each process.
+SEVERAL_THREADS = """
+from apps.legacy.services import side_by_side
+side_by_side.FAR_SECONDS = 0
 """
 
 

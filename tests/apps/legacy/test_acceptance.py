@@ -17,7 +17,14 @@ import numpy as np
 import pytest
 
 from apps.legacy.made import Writer, memory_row, raw_key
-from tests.apps.legacy.deployment import SEVERAL_PROCESSES, USERS, Deployment, contents, plain
+from tests.apps.legacy.deployment import (
+    SEVERAL_PROCESSES,
+    SEVERAL_THREADS,
+    USERS,
+    Deployment,
+    contents,
+    plain,
+)
 from tests.servers import MariaDB
 
 SAME = "memory_id, content, memory_type, session_id, subject_id, author_id, is_active, superseded_by"
@@ -141,22 +148,23 @@ def test_the_plan_is_what_is_done(deployment: Deployment) -> None:
     assert "hunter2" not in done.read_text()
 
 
-def test_failing_users_do_not_keep_the_others_waiting(deployment: Deployment) -> None:
-    # W-19, W-50, W-51: with several processes at work everything is said of whom it is true
+@pytest.mark.parametrize("before", [SEVERAL_PROCESSES, SEVERAL_THREADS], ids=["processes", "threads"])
+def test_failing_users_do_not_keep_the_others_waiting(deployment: Deployment, before: str) -> None:
+    # W-19, W-50, W-51: with several users at work at once everything is said of whom it is true
     failing = ["Ada", "100%", "用户"]
     for user_id in failing:
         deployment.write(f"UPDATE mem_edit_log SET operation = '' WHERE user_id = '{user_id}'")
     counts = dict(deployment.old_rows("SELECT user_id, COUNT(*) FROM mem_memories GROUP BY user_id"))
     report = deployment.folder / "report.json"
-    options = ("--report-out", str(report), "--concurrency", "3")
-    said = deployment.migrate("copy", *options, code=4, before=SEVERAL_PROCESSES)
+    options = ("--report-out", str(report), "--concurrency", "6")
+    said = deployment.migrate("copy", *options, code=4, before=before)
     found = json.loads(report.read_text())
     assert sorted(found["failed_users"]) == sorted(failing)
     assert sorted(error.split(": ")[0] for error in found["errors"]) == sorted(map(repr, failing))
     assert f"copied {USERS - len(failing)} users" in said
     assert all(repr(user_id) in deployment.migrate("status") for user_id in failing)
     deployment.write("UPDATE mem_edit_log SET operation = 'inject' WHERE operation = ''")
-    deployment.migrate("cutover", "--yes", "--quiet-seconds", "0", *options, before=SEVERAL_PROCESSES)
+    deployment.migrate("cutover", "--yes", "--quiet-seconds", "0", *options, before=before)
     for user in json.loads(report.read_text())["users"]:
         main = next(table for table in user["tables"] if table["table_name"] == "mem_memories")
         assert main["target_rows"] == main["source_rows"] == counts[user["user_id"]], user["user_id"]

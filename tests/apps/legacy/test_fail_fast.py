@@ -3,7 +3,7 @@
 import pytest
 
 from tests import engine
-from tests.apps.legacy.deployment import SEVERAL_PROCESSES, USERS, Deployment
+from tests.apps.legacy.deployment import SEVERAL_PROCESSES, SEVERAL_THREADS, USERS, Deployment
 
 one_pair = pytest.mark.parametrize(
     "deployment", ["mariadb" if engine.SERVER is not None else "sqlite"], indirect=True
@@ -16,22 +16,25 @@ def begun(deployment: Deployment) -> int:
 
 
 @one_pair
-@pytest.mark.parametrize("processes", [1, 2])
-def test_nobody_is_begun_after_the_first_failure(deployment: Deployment, processes: int) -> None:
-    # W-51: all fail here, so that as many are begun as there are processes
-    before = SEVERAL_PROCESSES if processes > 1 else ""
-    options = ("--fail-fast", "--concurrency", str(processes))
+@pytest.mark.parametrize(
+    ("at_once", "before"),
+    [(1, ""), (2, SEVERAL_PROCESSES), (3, SEVERAL_THREADS)],
+    ids=["one", "processes", "threads"],
+)
+def test_nobody_is_begun_after_the_first_failure(deployment: Deployment, at_once: int, before: str) -> None:
+    # W-51: all fail here, so that as many are begun as are at work at once
+    options = ("--fail-fast", "--concurrency", str(at_once))
     deployment.write("UPDATE mem_retrieval_feedback SET memory_id = ''")
     said = deployment.migrate("copy", *options, code=4, before=before)
-    assert begun(deployment) == processes
-    assert f"--fail-fast: {USERS - processes} users were not begun" in said
-    assert said.count("rows of the old database cannot be carried") == processes
+    assert begun(deployment) == at_once
+    assert f"--fail-fast: {USERS - at_once} users were not begun" in said
+    assert said.count("rows of the old database cannot be carried") == at_once
     deployment.write("DELETE FROM mem_retrieval_feedback")
     deployment.migrate("copy", before=before)
     deployment.write("UPDATE mem_memories SET content = 'changed after the copy'")
     said = deployment.migrate("verify", *options, code=5, before=before)
-    assert f"--fail-fast: {USERS - processes} users were not begun" in said
-    assert said.count("mem_memories: the contents differ") == processes
+    assert f"--fail-fast: {USERS - at_once} users were not begun" in said
+    assert said.count("mem_memories: the contents differ") == at_once
 
 
 @one_pair

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.legacy.made import user_names
-from tests.apps.legacy.deployment import USERS, Deployment, plain
+from tests.apps.legacy.deployment import SEVERAL_PROCESSES, SEVERAL_THREADS, USERS, Deployment, plain
 from tests.running import ROOT
 from tests.warm import Ended
 
@@ -49,11 +49,13 @@ if __name__ == "__main__":
 """
 
 
-def run(deployment: Deployment, phase: str, *options: str, after: float | None = None) -> Ended:
+def run(
+    deployment: Deployment, phase: str, *options: str, after: float | None = None, before: str = ""
+) -> Ended:
     """Runs a phase, and kills it after so many seconds."""
     arguments = ["migrate_legacy", phase, "--legacy-url", deployment.old, *options]
     arguments += ["--yes", "--quiet-seconds", "0"] if phase == "cutover" else []
-    return deployment.start(*arguments, after=after).wait()
+    return deployment.start(*arguments, after=after, before=before).wait()
 
 
 def state(deployment: Deployment, user_id: str) -> list[list[tuple[Any, ...]]]:
@@ -78,7 +80,8 @@ def test_it_ends_where_an_undisturbed_run_ends(deployment: Deployment) -> None:
         usual[phase] = ended.seconds
     while killed < KILLS:
         phase = rng.choice(PHASES)
-        ended = run(deployment, phase, after=rng.uniform(0, usual[phase]))
+        before = rng.choice(["", "", SEVERAL_PROCESSES, SEVERAL_THREADS])
+        ended = run(deployment, phase, after=rng.uniform(0, usual[phase]), before=before)
         killed += ended.returncode is None
         # 3: in service already; 5: verified before anything was copied
         assert ended.returncode in (None, 0, 3, 5), (phase, ended)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from argparse import ArgumentTypeError
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,13 @@ from apps.legacy.services.leftovers import Choice, Leftover, leftover_resolve, s
 from apps.legacy.services.planning import Options, Plan, plan_make
 from apps.legacy.services.report import Report
 from apps.legacy.services.running import Job
+from apps.legacy.services.side_by_side import (
+    FAR_USERS_AT_ONCE,
+    USERS_AT_ONCE,
+    Places,
+    is_far,
+    places_for,
+)
 from apps.legacy.services.verifying_control import control_rows_verify
 from apps.legacy.source import Source, fingerprint, open_source
 
@@ -36,9 +44,13 @@ REPORTED = (
     *"leftovers fail_fast yes quiet_seconds".split(),
 )
 PHASES = ("plan", "copy", "verify", "cutover", "rollback", "status")
-# Below this many rows for each, another process costs more to start than it saves.
-ROWS_PER_PROCESS = 20_000
 WARNINGS_SHOWN = 20
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
 class Command(BaseCommand):
@@ -58,7 +70,11 @@ class Command(BaseCommand):
             help="sqlite:///<path> or mysql://user:password@host/name (default: MEMORIA_LEGACY_URL)",
         )
         parser.add_argument("--user", action="append", default=[], help="only this user; may be repeated")
-        parser.add_argument("--concurrency", type=int, default=4, help="users at once (default 4)")
+        parser.add_argument(
+            "--concurrency",
+            type=_positive,
+            help=f"users at once (default {USERS_AT_ONCE}; {FAR_USERS_AT_ONCE} where a server is far away)",
+        )
         parser.add_argument(
             "--via",
             choices=("processes", "celery"),
@@ -296,6 +312,7 @@ class Command(BaseCommand):
         before = dict(known.values_list("user_id", "source_digest"))
         changed = [user_id for user_id in plan.users if before.get(user_id) != digests.get(user_id)]
         self.held = held
+        self.is_far = is_far(source)
         self.rows = plan.rows
         self.changed_rows = sum(sum(plan.users[user_id].values()) for user_id in changed)
         job = Job(
@@ -338,7 +355,7 @@ class Command(BaseCommand):
                 results = by_workers.copy_all(job=job, user_ids=user_ids, tick=tick, say=self.stderr.write)
             else:
                 results = running.copy_all(
-                    job=job, user_ids=user_ids, processes=self._processes(self.changed_rows), tick=tick
+                    job=job, user_ids=user_ids, places=self._places(self.changed_rows), tick=tick
                 )
             for result in results:
                 self.report.copied(result)
@@ -382,7 +399,7 @@ class Command(BaseCommand):
                 results = running.verify_all(
                     job=job,
                     user_ids=user_ids,
-                    processes=self._processes(self.rows if again else self.changed_rows),
+                    places=self._places(self.rows if again else self.changed_rows),
                     again=again,
                     tick=tick,
                 )
@@ -414,8 +431,8 @@ class Command(BaseCommand):
         if (more := len(warnings) - WARNINGS_SHOWN) > 0:
             self.stdout.write(f"and {more} more; --report-out lists them all")
 
-    def _processes(self, rows: int) -> int:
-        return min(self.options["concurrency"], 1 + rows // ROWS_PER_PROCESS)
+    def _places(self, rows: int) -> Places:
+        return places_for(rows, users_at_once=self.options["concurrency"], is_far=self.is_far)
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
