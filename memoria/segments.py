@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memoria import signals
+from memoria.rounded import BLOCK, Rounded
 from memoria.types import MemoryType, TrustTier
 
 Floats = NDArray[np.float32]
@@ -122,38 +123,40 @@ class Postings:
 class Vectors:
     """The mean of every memory's passages, and the passages of those that have several, one after the other."""
 
-    means: Floats
+    means: Rounded
     known: Mask
     """Rows that have a vector."""
-    passages: Halves
+    passages: Rounded
     starts: Rows
 
     @classmethod
     def of(cls, vectors: Sequence[Halves | None], dim: int) -> "Vectors":
-        means = np.zeros((len(vectors), dim), dtype=np.float32)
-        known = np.zeros(len(vectors), dtype=np.bool_)
-        counts = np.zeros(len(vectors), dtype=np.int64)
-        parts: list[Halves] = []
-        for row, passages in enumerate(vectors):
-            if passages is None or passages.shape[1] != dim:
-                continue
-            known[row] = True
-            means[row] = passages.mean(axis=0, dtype=np.float32)
-            if len(passages) > 1:
-                counts[row] = len(passages)
-                parts.append(passages)
-        together = np.concatenate(parts) if parts else np.zeros((0, dim), dtype=np.float16)
-        return cls(means, known, together, np.concatenate([[0], np.cumsum(counts)]))
+        fit = [part if part is not None and part.shape[1] == dim else None for part in vectors]
+        counts = [len(part) if part is not None and len(part) > 1 else 0 for part in fit]
+        starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        means, passages = Rounded.empty(len(fit), dim), Rounded.empty(int(starts[-1]), dim)
+        block = np.zeros((min(BLOCK, len(fit)), dim), dtype=np.float32)
+        for first in range(0, len(fit), BLOCK):
+            some = fit[first : first + BLOCK]
+            for place, part in enumerate(some):
+                block[place] = (
+                    0.0 if part is None else part.mean(axis=0, dtype=np.float32) if len(part) > 1 else part[0]
+                )
+            means.put(first, block[: len(some)])
+        for start, count, part in zip(starts, counts, fit, strict=False):
+            if count and part is not None:
+                passages.put(int(start), part.astype(np.float32))
+        known = np.array([part is not None for part in fit], dtype=np.bool_)
+        return cls(means, known, passages, starts)
 
     @classmethod
     def merged(cls, parts: Sequence[tuple["Vectors", Rows]]) -> "Vectors":
         """One of several, each with the rows to keep of it, in order."""
         counts = [np.diff(part.starts)[kept] for part, kept in parts]
-        passages = [part.passages[part.places(kept)] for part, kept in parts]
         return cls(
-            np.concatenate([part.means[kept] for part, kept in parts]),
+            Rounded.joined([part.means.taken(kept) for part, kept in parts]),
             np.concatenate([part.known[kept] for part, kept in parts]),
-            np.concatenate(passages),
+            Rounded.joined([part.passages.taken(part.places(kept)) for part, kept in parts]),
             np.concatenate([[0], np.cumsum(np.concatenate(counts))]),
         )
 

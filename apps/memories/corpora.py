@@ -174,7 +174,8 @@ def corpus_of(view: View, *, model: str, dim: int) -> Corpus:
     if (known := _as_it_is(entry)) is not None:
         return known
     if not entry.lock.acquire(blocking=False):
-        release_connection()  # whoever has the lock may be about to need one, and other users need theirs
+        # Whoever has the lock may be about to need a connection, and other users need theirs.
+        release_connection()
         entry.lock.acquire()
     try:
         before = entry.corpus
@@ -279,10 +280,10 @@ def _refuse_too_large(entry: _Entry, clock: _Clock, dim: int) -> None:
     """By the number of memories and what a few of them take, before all are read."""
     sampled = Memory.objects.order_by("-id").values_list(Length("search_text"), flat=True)
     words = _average(sampled[:SAMPLE])
-    # A single passage is its own mean.
+    # A single passage is its own mean. The database has two bytes for a number, the corpus one.
     passages = Embedding.objects.order_by("-id").values_list(Length("vector"), "dim")
-    vectors = _average(size if size > 2 * dim else 0 for size, dim in passages[:SAMPLE])
-    each = ROW_BYTES + 4 * dim + 2 * words + vectors
+    vectors = _average(size / 2 if size > 2 * dim else 0 for size, dim in passages[:SAMPLE])
+    each = ROW_BYTES + dim + 2 * words + vectors
     if clock.active_count * each > settings.MEMORIA_CORPUS_MEGABYTES * 2**20:
         entry.refused_from = clock.active_count
         raise TooLarge

@@ -3,9 +3,11 @@
 import random
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from memoria import corpus as corpora
-from memoria.corpus import Corpus
+from memoria.corpus import Corpus, largest
 from memoria.segments import Columns, Segment
 
 DIM = 8
@@ -104,3 +106,9 @@ def test_every_row_is_copied_a_few_times_only(monkeypatch: object) -> None:
     for number in range(10_000, 10_400):
         base = base.changed([], Segment.of(columns({f"m{number}": number}), DIM)).compacted()
     assert copied < 400 * 40  # reading everything anew for each would be 400 x 5,000
+
+
+@given(st.lists(st.integers(-3, 3), max_size=60), st.integers(0, 70))
+def test_the_largest_come_first_and_of_like_ones_the_first(values: list[int], count: int) -> None:
+    wanted = sorted(range(len(values)), key=lambda place: (-values[place], place))[:count]
+    assert largest(np.array(values, dtype=np.float32), count).tolist() == wanted
