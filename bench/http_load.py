@@ -53,11 +53,12 @@ def fact(user: int, number: int) -> str:
     return f"Service {topic}-{number} of team {user} answers on port {7000 + number} and is owned by {owner}"
 
 
-def fill(server: RunningServer, users: int, memories: int) -> tuple[list[str], float]:
-    """Make users with that many memories each; returns their keys and the memories stored per second."""
+def fill(server: RunningServer, users: int, memories: int, *, first: int = 0) -> tuple[list[str], float]:
+    """Make users, from number `first` on, with that many memories each; returns their keys and the memories stored
+    per second."""
     keys = []
     started = time.perf_counter()
-    for user in range(users):
+    for user in range(first, first + users):
         master = Client(server, server.master_key)
         made = master.send("POST", "/auth/keys", {"user_id": f"user-{user}", "name": "bench"})
         keys.append(json.loads(made)["raw_key"])
@@ -176,18 +177,18 @@ def measure(
         )
         try:
             keys, stored = fill(server, users, memories)
+            writer, _ = fill(server, 1, 0, first=users)  # so that the others keep their size
             asked = Request(
                 "POST",
                 "/v1/memories/retrieve",
                 lambda n: {"query": f"who owns {TOPICS[n % 10]}-{n * 7 % memories}?"},
             )
+            stores = Request("POST", "/v1/memories", lambda n: {"content": fact(99, time.time_ns() + n)})
             calls = {
                 "GET /health (floor)": Request("GET", "/health"),
                 "GET /v1/memories": Request("GET", "/v1/memories?limit=20"),
                 "POST …/retrieve": asked,
-                "POST /v1/memories": Request(
-                    "POST", "/v1/memories", lambda n: {"content": fact(99, time.time_ns() + n)}
-                ),
+                "POST /v1/memories": stores,
             }
             cores = os.cpu_count()
             title = (
@@ -204,8 +205,9 @@ def measure(
             for clients in (1, TARGET_CLIENTS, 32):
                 floor = 0.0
                 for name, request in calls.items():
-                    hammer(server, keys, clients, request, max(requests // 10, clients))
-                    load = hammer(server, keys, clients, request, requests)
+                    callers = writer if request is stores else keys
+                    hammer(server, callers, clients, request, max(requests // 10, clients))
+                    load = hammer(server, callers, clients, request, requests)
                     waits = [percentile(load.seconds, share) * 1e3 for share in (0.5, 0.95, 0.99)]
                     floor = floor or waits[0]
                     if clients == TARGET_CLIENTS:

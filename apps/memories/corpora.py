@@ -24,6 +24,7 @@ from apps.memories.text_index import candidates
 from apps.memories.view import MAIN, View
 from apps.tenancy import sql
 from apps.tenancy.scope import current_route, release_connection
+from apps.tenancy.turns import end_turn
 from memoria.corpus import Corpus
 from memoria.segments import Columns, Halves, Segment
 
@@ -174,8 +175,9 @@ def corpus_of(view: View, *, model: str, dim: int) -> Corpus:
     if (known := _as_it_is(entry)) is not None:
         return known
     if not entry.lock.acquire(blocking=False):
-        # Whoever has the lock may be about to need a connection, and other users need theirs.
+        # Whoever has the lock may be about to need a connection or a turn, and other users need theirs.
         release_connection()
+        end_turn()
         entry.lock.acquire()
     try:
         before = entry.corpus
@@ -255,6 +257,7 @@ def _marks(clock: _Clock) -> Marks:
 def _build(entry: _Entry, view: View, clock: _Clock, model: str, dim: int) -> Corpus:
     if entry.refused_from is not None and clock.active_count >= entry.refused_from:
         raise TooLarge
+    end_turn()  # it may take seconds
     marks, entry.shared = _marks(clock), 0
     if view == MAIN:
         _refuse_too_large(entry, clock, dim)

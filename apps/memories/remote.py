@@ -15,6 +15,7 @@ import httpx
 import msgspec
 import structlog
 
+from apps.tenancy.turns import turn_ended
 from memoria.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -110,12 +111,13 @@ class Endpoints:
         """Return the decoded answer. Raises Unavailable, without the endpoint's text, once the deadline has
         passed, an endpoint says that the request itself is wrong, or all of them are left alone."""
         deadline = time.monotonic() + self._timeout_seconds
-        if not self._places.acquire(timeout=self._wait_seconds):
-            raise Unavailable(f"{self._what}: all connections stay busy", retry_after=2)
-        try:
-            return self._post_until(deadline, path, payload)
-        finally:
-            self._places.release()
+        with turn_ended():
+            if not self._places.acquire(timeout=self._wait_seconds):
+                raise Unavailable(f"{self._what}: all connections stay busy", retry_after=2)
+            try:
+                return self._post_until(deadline, path, payload)
+            finally:
+                self._places.release()
 
     @property
     def states(self) -> list[State]:

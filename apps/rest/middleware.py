@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from apps.rest.errors import bad_request, length_required
+from apps.tenancy.turns import turn
 
 log = structlog.get_logger("memoria.request")
 
@@ -30,7 +31,8 @@ class RequestLog:
         request_id = uuid.uuid4().hex
         bind_contextvars(request_id=request_id)
         started = time.perf_counter()
-        response = self._get_response(request)
+        with turn():
+            response = self._get_response(request)
         seconds = time.perf_counter() - started
         if response.status_code >= 500:
             write = log.error

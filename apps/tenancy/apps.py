@@ -2,6 +2,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.signals import connection_created
 from django.db.models.signals import pre_migrate
 
 
@@ -11,7 +12,9 @@ class TenancyConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.tenancy import checks  # noqa: F401  registers the system checks
+        from apps.tenancy.turns import watch_statements
 
+        connection_created.connect(watch_statements)
         pre_migrate.connect(_prepare_control_database, sender=self)
 
 

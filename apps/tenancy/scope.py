@@ -18,6 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.tenancy.servers import server
 from apps.tenancy.servers.base import Owner
+from apps.tenancy.turns import end_turn
 from memoria.errors import NoDatabase, NoUserScope
 from memoria.naming import checked_database_name
 
@@ -103,6 +104,7 @@ def user_atomic(*, durable: bool = False, savepoint: bool = True) -> transaction
     """
     if current_route().read_only:
         raise NoDatabase("This user has no memories yet")
+    end_turn()  # another writer may have to be waited for, and the disk
     return transaction.atomic(using=current_alias(), durable=durable, savepoint=savepoint)
 
 

@@ -57,7 +57,9 @@ def with_model(server_with_model: RunningServer, model: Model) -> RunningServer:
     model.status, model.delay_seconds, model.says = 200, 0.0, "[]"
     client = server_with_model.user("asking-whether-it-answers")
     deadline = time.monotonic() + 30
-    while "warning" in client.post("/v1/observe", json={"messages": [{"role": "user", "content": "-"}]}).json():
+    while (
+        "warning" in client.post("/v1/observe", json={"messages": [{"role": "user", "content": "-"}]}).json()
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     model.asked.clear()

@@ -16,6 +16,7 @@ from django.db.backends.mysql.schema import DatabaseSchemaEditor
 
 from apps.tenancy.servers.base import Owner, UserServer, checked_owner
 from apps.tenancy.servers.pool import LeasedConnection, Session
+from apps.tenancy.turns import turn_ended
 from memoria.errors import Unavailable, WrongOwner
 from memoria.naming import checked_database_name
 
@@ -64,16 +65,17 @@ class MysqlConnection(LeasedConnection, DatabaseWrapper):
     read_only = False
 
     def open_raw(self, conn_params: dict[str, Any], old: Session | None) -> Any:
-        if old is not None:
-            try:
-                old.raw.change_user(
-                    conn_params.get("user", ""), conn_params.get("password", ""), self.database
-                )
-                return old.raw
-            except driver.Error:
-                # Killed or timed out while idle, or the database is gone: a fresh connection tells which.
-                old.raw.close()
-        return DatabaseWrapper.get_new_connection(self, conn_params)
+        with turn_ended():
+            if old is not None:
+                try:
+                    old.raw.change_user(
+                        conn_params.get("user", ""), conn_params.get("password", ""), self.database
+                    )
+                    return old.raw
+                except driver.Error:
+                    # Killed or timed out while idle, or the database is gone: a fresh connection tells which.
+                    old.raw.close()
+            return DatabaseWrapper.get_new_connection(self, conn_params)
 
     def create_cursor(self, name: str | None = None) -> Any:
         cursor = super().create_cursor(name)
@@ -95,7 +97,7 @@ class MysqlConnection(LeasedConnection, DatabaseWrapper):
             statements.append("SET SESSION TRANSACTION READ ONLY")
         if self.expected_owner is not None:
             statements.append(SELECT_OWNER)
-        with self.connection.cursor() as cursor:
+        with turn_ended(), self.connection.cursor() as cursor:
             cursor.execute("; ".join(statements))
             for _ in statements[1:]:
                 cursor.nextset()

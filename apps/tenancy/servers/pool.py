@@ -16,6 +16,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from apps.tenancy.turns import end_turn
 from memoria.errors import Unavailable
 
 
@@ -65,6 +66,7 @@ class Pool:
                     return None
                 if self._idle:
                     return self._idle.pop(0)
+                end_turn()
                 if (remaining := deadline - time.monotonic()) <= 0 or not self._condition.wait(remaining):
                     raise Unavailable(
                         f"timeout: all {self.size} connections of user server '{self.name}' are in use",

@@ -1,0 +1,218 @@
+"""Turns at the interpreter: one at a time, in order, and nobody is held up by somebody who waits."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from apps.memories.remote import Endpoint, Endpoints
+from apps.tenancy import sql, turns
+from apps.tenancy.scope import user_atomic, user_connection
+from apps.tenancy.turns import end_turn, turn, turn_ended
+from tests import engine
+from tests.language_model import language_model
+
+LONG = 30
+
+
+@pytest.fixture(autouse=True)
+def anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "_turns", turns._Turns())
+    monkeypatch.setattr(turns, "_distance", turns._Distance())
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", LONG)
+
+
+def has_turn() -> bool:
+    return turns._mine.has_turn
+
+
+def waiting() -> int:
+    return len(turns._turns._waiting)
+
+
+class Request:
+    """A thread that does something in its turn."""
+
+    def __init__(self, work: Callable[[], object] = lambda: None) -> None:
+        self.had_turn: bool | None = None
+        self._work = work
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with turn():
+            self.had_turn = has_turn()
+            self._work()
+
+    def join(self) -> None:
+        self._thread.join(LONG)
+        assert not self._thread.is_alive()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_one_computes_at_a_time_and_who_came_first_goes_first() -> None:
+    at_work: list[int] = []
+    done: list[int] = []
+
+    def work(number: int) -> Callable[[], None]:
+        def run() -> None:
+            at_work.append(number)
+            time.sleep(0.001)
+            assert at_work == [number]
+            at_work.remove(number)
+            done.append(number)
+
+        return run
+
+    with turn():
+        requests = []
+        for number in range(8):
+            requests.append(Request(work(number)))
+            until(lambda: waiting() == len(requests))
+    for request in requests:
+        request.join()
+    assert done == list(range(8))
+    assert all(request.had_turn for request in requests)
+
+
+def test_who_waits_for_something_else_lets_the_next_one_go_on() -> None:
+    with turn(), turn_ended():
+        assert not has_turn()
+        Request().join()
+    with turn():
+        with turn_ended():
+            pass
+        assert has_turn()
+        end_turn()
+        Request().join()
+        with turn_ended():
+            pass
+        assert not has_turn()  # given away for good
+
+
+def test_who_goes_on_has_their_turn_before_who_begins() -> None:
+    done: list[str] = []
+    with turn():
+        with turn_ended():
+            held = threading.Event()
+            first = Request(lambda: held.wait(LONG))
+            until(lambda: first.had_turn is True)
+            second = Request(lambda: done.append("began"))
+            until(lambda: waiting() == 1)
+            threading.Thread(target=lambda: (until(lambda: waiting() == 2), held.set())).start()
+        done.append("went on")
+    first.join()
+    second.join()
+    assert done == ["went on", "began"]
+
+
+def test_one_slow_request_does_not_hold_the_others_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.01)
+    with turn():
+        others = [Request() for _ in range(5)]
+        for other in others:
+            other.join()
+        assert [other.had_turn for other in others] == [False] * 5
+        assert waiting() == 0
+    after = Request()
+    after.join()
+    assert after.had_turn
+
+
+def test_no_turn_is_lost_or_doubled_however_requests_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.002)
+    at_work = threading.Semaphore(1)
+
+    def work() -> None:
+        for number in range(30):
+            if has_turn():
+                assert at_work.acquire(blocking=False), "two had a turn at the same time"
+                time.sleep(0.0002 * (number % 12))
+                at_work.release()
+            with turn_ended():
+                time.sleep(0.0005)
+        raise LookupError
+
+    def run() -> None:
+        for _ in range(3):
+            with pytest.raises(LookupError), turn():
+                work()
+
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONG)
+        assert not thread.is_alive()
+    after = Request()
+    after.join()
+    assert after.had_turn
+
+
+def test_a_far_server_is_known_by_its_quickest_answers() -> None:
+    distance = turns._Distance()
+    for _ in range(1_000):
+        distance.note(0.002)
+    assert distance.seconds > turns.FAR_SECONDS
+    distance.note(0.0001)
+    for _ in range(50):
+        distance.note(0.5)
+    assert distance.seconds < turns.FAR_SECONDS
+
+
+@pytest.fixture
+def statements(in_adas_database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+    """Whether each statement of the test ran in its turn."""
+    ran: list[bool] = []
+
+    def note(execute: Callable[..., object], *arguments: object) -> object:
+        ran.append(has_turn())
+        return execute(*arguments)
+
+    sql.query("SELECT 1")  # connects
+    with user_connection().execute_wrapper(note):
+        yield ran
+
+
+def test_others_compute_while_a_far_server_does(statements: list[bool]) -> None:
+    turns._distance.seconds = 1.0
+    with turn():
+        sql.query("SELECT 1")
+        assert has_turn()
+    assert statements == [engine.SERVER is None]
+
+
+def test_a_near_server_is_waited_for_in_turn(statements: list[bool]) -> None:
+    with turn():
+        sql.query("SELECT 1")
+    assert statements == [True]
+
+
+def test_who_writes_has_given_their_turn_away(statements: list[bool]) -> None:
+    with turn():
+        with user_atomic():
+            sql.query("SELECT 1")
+        assert not has_turn()
+    assert not any(statements)
+
+
+def test_others_compute_while_an_endpoint_is_waited_for() -> None:
+    with language_model() as model:
+        model.delay_seconds = 0.5
+        endpoints = Endpoints([Endpoint(model.url)], what="the model", timeout_seconds=LONG, concurrent=1)
+        answers: list[object] = []
+        asking = Request(lambda: answers.append(endpoints.post("chat/completions", {})))
+        until(lambda: bool(model.asked))
+        other = Request()
+        other.join()
+        assert other.had_turn
+        assert not answers
+        asking.join()
+        assert answers
