@@ -30,23 +30,18 @@ CORPUS_BYTES, JOINED_ROW_BYTES = 1_500, 30
 # A segment is merged with the one below it when that has less than this many times its rows: few segments make
 # searching fast, rare merging makes refreshing fast.
 MERGED_BELOW = 4
-# The largest so many of ten thousand are found sooner one after the other than by partition.
-FEW = 8
 
 
 def largest(values: NDArray[Any], count: int) -> NDArray[np.intp]:
     """Places of the `count` largest values, largest first, ties by place. Sorts no more than it returns."""
     if count >= len(values):
         return np.argsort(-values, kind="stable")
-    if count <= FEW:
-        left = values.astype(np.float64)
-        found = np.empty(count, dtype=np.intp)
-        for place in range(count):
-            found[place] = left.argmax()
-            left[found[place]] = -np.inf
-        return found
-    found = np.argpartition(-values, count)[:count]
-    return found[np.lexsort((found, -values[found]))]
+    if count < 1:
+        return np.zeros(0, dtype=np.intp)
+    least = values[np.argpartition(-values, count)[:count]].min()
+    found = np.flatnonzero(values > least)  # of those that tie for the last places partition takes any
+    found = np.concatenate([found, np.flatnonzero(values == least)[: count - len(found)]])
+    return found[np.argsort(-values[found], kind="stable")]
 
 
 class Corpus:

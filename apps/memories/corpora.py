@@ -317,6 +317,8 @@ def _refresh(entry: _Entry, view: View, clock: _Clock, model: str, dim: int) -> 
     assert entry.corpus is not None
     corpus, marks = entry.corpus, _marks(clock)
     changed = _changed_ids(view, entry.marks)
+    if len(changed) > IDS_PER_QUERY:
+        end_turn()
     if len(changed) > len(corpus):  # an import, a restored database: one reading is quicker than many
         return _build(entry, view, clock, model, dim)
     if changed:

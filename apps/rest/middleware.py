@@ -1,4 +1,6 @@
-"""Around every request: a log line, an id that ties an error answer to it, a readable query, a usable connection."""
+"""Around every request: a log line, an id that ties an error answer to it, a turn, a readable query, a usable
+connection.
+"""
 
 import time
 import uuid
@@ -15,6 +17,8 @@ from apps.tenancy.turns import turn
 log = structlog.get_logger("memoria.request")
 
 SLOW_SECONDS = 2.0
+# What computes; people at the console and probes of the health wait for nobody.
+TAKING_TURNS = "/v1/"
 DRAINED_BYTES = 32 * 1024 * 1024
 
 
@@ -31,8 +35,7 @@ class RequestLog:
         request_id = uuid.uuid4().hex
         bind_contextvars(request_id=request_id)
         started = time.perf_counter()
-        with turn():
-            response = self._get_response(request)
+        response = self._get_response(request)
         seconds = time.perf_counter() - started
         if response.status_code >= 500:
             write = log.error
@@ -52,6 +55,18 @@ class RequestLog:
         if not response.streaming and not response.has_header("Content-Length"):
             response["Content-Length"] = str(len(response.content))
         return response
+
+
+def in_turn(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Let a request of the API compute when those before it have."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith(TAKING_TURNS):
+            return get_response(request)
+        with turn():
+            return get_response(request)
+
+    return answer
 
 
 def readable_query(

@@ -17,6 +17,7 @@ from apps.tenancy.router import USER_APPS
 from apps.tenancy.scope import Route, user_database
 from apps.tenancy.servers import server
 from apps.tenancy.servers.base import Owner
+from apps.tenancy.turns import end_turn
 from memoria.naming import database_name, template_name
 
 TEMPLATE_OWNER = Owner(user_id="", deployment="template")  # no person has an empty id
@@ -54,6 +55,7 @@ def ensure_template(server_name: str) -> str:
         if (
             place.owner(template) != TEMPLATE_OWNER
         ):  # asked first without the lock, which takes a connection more
+            end_turn()
             with _template_lock, place.template_lock(template):
                 if place.owner(template) != TEMPLATE_OWNER:
                     _build_template(server_name, template)

@@ -275,6 +275,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.rest.middleware.RequestLog",
+    "apps.rest.middleware.in_turn",
     "apps.rest.middleware.readable_query",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -6,10 +6,12 @@ import os
 import secrets
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from django.db.backends.sqlite3.base import DatabaseWrapper
 
@@ -21,10 +23,36 @@ from memoria.naming import database_path
 CREATE_OWNER = "CREATE TABLE mem_owner (user_id TEXT NOT NULL, deployment TEXT NOT NULL)"
 
 
+# As long as SQLite itself waits for the writer of another process.
+QUEUE_SECONDS = 10
+
+
+class _Queue:
+    """The threads of this process that want to write to one file."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+_queues: WeakValueDictionary[str, _Queue] = WeakValueDictionary()
+_queues_lock = threading.Lock()
+
+
+def _queue_of(file: str) -> _Queue:
+    with _queues_lock:
+        return _queues.setdefault(file, _Queue())
+
+
 class SqliteConnection(LeasedConnection, DatabaseWrapper):
-    """Opens existing files only: a missing database is an error, never a new empty one."""
+    """Opens existing files only: a missing database is an error, never a new empty one.
+
+    SQLite lets a writer who finds another one sleep and ask again, ever longer: of several at once the unlucky ones
+    wait for seconds. So the writers of a process queue up here, and only the first of them asks.
+    """
 
     expected_owner: Owner | None = None
+    _queue: _Queue | None = None
+    """While this connection is the first in it."""
 
     def open_raw(self, conn_params: dict[str, Any], old: Session | None) -> Any:
         if old is not None:
@@ -33,6 +61,37 @@ class SqliteConnection(LeasedConnection, DatabaseWrapper):
 
     def is_alive(self, raw: Any) -> bool:
         return True
+
+    def _start_transaction_under_autocommit(self) -> None:
+        queue = _queue_of(self.settings_dict["NAME"])
+        if queue.lock.acquire(timeout=QUEUE_SECONDS):  # else SQLite will say that the database is locked
+            self._queue = queue
+        try:
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]
+        except BaseException:
+            self._leave_queue()
+            raise
+
+    def _commit(self) -> None:
+        super()._commit()  # type: ignore[misc]
+        self._leave_queue()
+
+    def _rollback(self) -> None:
+        try:
+            super()._rollback()  # type: ignore[misc]
+        finally:
+            self._leave_queue()
+
+    def _close(self) -> None:
+        try:
+            super()._close()
+        finally:
+            self._leave_queue()
+
+    def _leave_queue(self) -> None:
+        queue, self._queue = self._queue, None
+        if queue is not None:
+            queue.lock.release()
 
     def enter(self) -> None:
         if self.expected_owner is not None:

@@ -23,6 +23,7 @@ from apps.tenancy.scope import Route, user_database
 from apps.tenancy.selectors import Registration, deployment_name, least_loaded_server, registration_find
 from apps.tenancy.servers import server
 from apps.tenancy.servers.base import Owner
+from apps.tenancy.turns import end_turn
 from memoria.errors import Unavailable, WrongOwner
 from memoria.naming import checked_user_id, database_name
 
@@ -46,6 +47,7 @@ def user_provision(*, user_id: str, ready: State = State.ACTIVE) -> Registration
         found = registration_find(user_id=user_id)
         if found is not None and found.status != State.PROVISIONING:
             return found
+        end_turn()
         claimed = _claim_new(user_id, holder) if found is None else _take_over(found, holder)
         if claimed is not None:
             return _build(claimed, holder, ready)

@@ -16,6 +16,7 @@ from apps.tenancy import schema
 from apps.tenancy.models import State, UserDatabase
 from apps.tenancy.scope import user_database
 from apps.tenancy.selectors import Registration, registration_find, registration_route
+from apps.tenancy.turns import end_turn
 from memoria.errors import NotFound, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ def user_upgrade(*, user_id: str) -> Registration:
             "upgrade the server",
             retry_after=60,
         )
+    end_turn()
     claim = _claim(found)
     try:
         with _heartbeat(claim.rows), user_database(registration_route(found)) as alias:

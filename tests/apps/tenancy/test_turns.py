@@ -5,8 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
 
 from apps.memories.remote import Endpoint, Endpoints
+from apps.rest.middleware import in_turn
 from apps.tenancy import sql, turns
 from apps.tenancy.scope import user_atomic, user_connection
 from apps.tenancy.turns import end_turn, turn, turn_ended
@@ -19,16 +22,16 @@ LONG = 30
 @pytest.fixture(autouse=True)
 def anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "_turns", turns._Turns())
-    monkeypatch.setattr(turns, "_distance", turns._Distance())
+    turns._distances.clear()
     monkeypatch.setattr(turns, "PATIENCE_SECONDS", LONG)
 
 
 def has_turn() -> bool:
-    return turns._mine.has_turn
+    return turns._mine.turn is not None and turns._turns._holder is turns._mine.turn
 
 
 def waiting() -> int:
-    return len(turns._turns._waiting)
+    return len(turns._turns._going_on) + len(turns._turns._beginning)
 
 
 class Request:
@@ -116,34 +119,67 @@ def test_who_goes_on_has_their_turn_before_who_begins() -> None:
 def test_one_slow_request_does_not_hold_the_others_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.01)
     with turn():
-        others = [Request() for _ in range(5)]
-        for other in others:
-            other.join()
-        assert [other.had_turn for other in others] == [False] * 5
+        others = []
+        for _ in range(5):
+            others.append(Request())
+            others[-1].join()
+        assert [other.had_turn for other in others] == [True] * 5  # the first took it over
+        assert not has_turn()
         assert waiting() == 0
     after = Request()
     after.join()
     assert after.had_turn
 
 
+def test_who_waits_too_long_for_others_goes_on_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.05)
+    turns_had = []
+
+    def come() -> None:
+        with turn():
+            turns_had.append(has_turn())
+            time.sleep(0.02)
+
+    threads = [threading.Thread(target=come) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONG)
+    assert set(turns_had) == {True, False}
+    assert waiting() == 0
+
+
+def test_a_turn_inside_a_turn_is_the_same() -> None:
+    with turn():
+        with turn():
+            assert has_turn()
+        assert has_turn()
+        with turn_ended():
+            Request().join()
+
+
 def test_no_turn_is_lost_or_doubled_however_requests_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.002)
     at_work = threading.Semaphore(1)
 
     def work() -> None:
         for number in range(30):
-            if has_turn():
-                assert at_work.acquire(blocking=False), "two had a turn at the same time"
-                time.sleep(0.0002 * (number % 12))
-                at_work.release()
+            assert has_turn()
+            assert at_work.acquire(blocking=False), "two had a turn at the same time"
+            time.sleep(0.0001 * (number % 12))
+            at_work.release()
             with turn_ended():
                 time.sleep(0.0005)
         raise LookupError
 
+    failed: list[BaseException] = []
+
     def run() -> None:
-        for _ in range(3):
-            with pytest.raises(LookupError), turn():
-                work()
+        try:
+            for _ in range(3):
+                with pytest.raises(LookupError), turn():
+                    work()
+        except BaseException as error:
+            failed.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(6)]
     for thread in threads:
@@ -151,6 +187,7 @@ def test_no_turn_is_lost_or_doubled_however_requests_end(monkeypatch: pytest.Mon
     for thread in threads:
         thread.join(LONG)
         assert not thread.is_alive()
+    assert failed == []
     after = Request()
     after.join()
     assert after.had_turn
@@ -158,13 +195,16 @@ def test_no_turn_is_lost_or_doubled_however_requests_end(monkeypatch: pytest.Mon
 
 def test_a_far_server_is_known_by_its_quickest_answers() -> None:
     distance = turns._Distance()
-    for _ in range(1_000):
-        distance.note(0.002)
-    assert distance.seconds > turns.FAR_SECONDS
+    assert not distance.is_far
+    distance.note(0.002)
+    assert distance.is_far
     distance.note(0.0001)
     for _ in range(50):
         distance.note(0.5)
-    assert distance.seconds < turns.FAR_SECONDS
+    assert not distance.is_far
+    for _ in range(200):
+        distance.note(0.002)
+    assert distance.is_far
 
 
 @pytest.fixture
@@ -182,7 +222,9 @@ def statements(in_adas_database: None, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 def test_others_compute_while_a_far_server_does(statements: list[bool]) -> None:
-    turns._distance.seconds = 1.0
+    place = user_connection().settings_dict
+    turns._distances.clear()
+    turns._distances[place["HOST"], place["PORT"]].note(1.0)
     with turn():
         sql.query("SELECT 1")
         assert has_turn()
@@ -216,3 +258,18 @@ def test_others_compute_while_an_endpoint_is_waited_for() -> None:
         assert not answers
         asking.join()
         assert answers
+
+
+@pytest.mark.parametrize(
+    ("path", "has_to_wait"), [("/v1/memories", True), ("/health", False), ("/console/", False)]
+)
+def test_requests_of_the_api_take_turns(path: str, has_to_wait: bool) -> None:
+    had: list[bool] = []
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        had.append(has_turn())
+        return HttpResponse()
+
+    in_turn(answer)(RequestFactory().get(path))
+    assert had == [has_to_wait]
+    assert not has_turn()
