@@ -76,6 +76,11 @@ class Held:
         if self._lost.is_set():
             raise LeaseLost
 
+    def confirm(self) -> None:
+        """Raises LeaseLost where another process has the lease by now, whether that was noticed or not."""
+        if not Migration.objects.filter(pk=self.lease.migration_id, lease_number=self.lease.number).exists():
+            raise LeaseLost
+
 
 @contextmanager
 def leased(source: str) -> Iterator[Held]:
@@ -104,7 +109,14 @@ def leased(source: str) -> Iterator[Held]:
     finally:
         stop.set()
         beat.join()
+        drop_lost_connection()
         mine.update(lease_holder="", lease_until=None)
+
+
+def drop_lost_connection() -> None:
+    """Let the next statement to the control plane open another connection where this thread's may be lost."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
 
 
 def refuse_running(source: str) -> None:

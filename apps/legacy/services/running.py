@@ -2,22 +2,26 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from apps.legacy.models import Phase
 from apps.legacy.services import progress
 from apps.legacy.services.copying import Copied, Vectors, user_copy
-from apps.legacy.services.ledger import Lease, LeaseLost
+from apps.legacy.services.ledger import Lease, LeaseLost, drop_lost_connection
 from apps.legacy.services.side_by_side import Places, results_of
 from apps.legacy.services.verifying import Verified, user_is_unchanged, user_verify
 from apps.legacy.source import open_source
-from memoria.errors import MemoriaError
+from memoria.errors import MemoriaError, Retryable
 
 ATTEMPTS = 5
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +45,33 @@ def user_copied(job: Job, user_id: str, tick: Callable[[int], None]) -> Copied:
 
     Raises LeaseLost where another process has taken over: what is written down then is that one's.
     """
-    for attempt in range(ATTEMPTS):
-        try:
-            source = open_source(job.url)
-            try:
-                return user_copy(
-                    source=source,
-                    tables=job.tables,
-                    lease=job.lease,
-                    user_id=user_id,
-                    vectors=job.vectors,
-                    digest=job.digests.get(user_id, ""),
-                    overwrite=job.overwrite,
-                    tick=tick,
-                )
-            finally:
-                source.close()
-        except LeaseLost:
-            raise
-        except Exception as error:  # whatever is wrong with one user must not keep the others waiting
-            if _is_lost_connection(error) and attempt < ATTEMPTS - 1:
-                time.sleep(0.5 * 2**attempt)
-                continue
-            reason = _reason(error)
-            failed_note(job, user_id, reason)
-            return Copied(user_id, error=reason)
-    raise AssertionError
+
+    def copy() -> Copied:
+        with closing(open_source(job.url)) as source:
+            return user_copy(
+                source=source,
+                tables=job.tables,
+                lease=job.lease,
+                user_id=user_id,
+                vectors=job.vectors,
+                digest=job.digests.get(user_id, ""),
+                overwrite=job.overwrite,
+                tick=tick,
+            )
+
+    try:
+        return _tried(copy)
+    except LeaseLost:
+        raise
+    except Exception as error:  # whatever is wrong with one user must not keep the others waiting
+        reason = _reason(error)
+        failed_note(job, user_id, reason)
+        return Copied(user_id, error=reason)
 
 
 def failed_note(job: Job, user_id: str, reason: str) -> None:
     """Write down in the ledger why copying the user failed."""
+    drop_lost_connection()
     job.lease.users().filter(pk=user_id).update(last_error=reason, updated_at=timezone.now())
 
 
@@ -78,18 +79,29 @@ def user_verified(job: Job, user_id: str, *, again: bool) -> Verified:
     """Compare one user with the source, and note in the ledger how that went. Unless `again`, who was found equal and
     has not changed on either side since is not read.
     """
-    digest = job.digests.get(user_id, "")
     try:
-        if not again and user_is_unchanged(user_id=user_id, source_digest=digest):
-            return Verified(user_id, is_unchanged=True)
-        source = open_source(job.url)
-        try:
-            result = user_verify(source=source, tables=job.tables, user_id=user_id, vectors=job.vectors)
-        finally:
-            source.close()
+        return _tried(lambda: _verified(job, user_id, again=again))
     except Exception as error:  # counted as a mismatch: nothing is proven
         result = Verified(user_id, mismatches=[_reason(error)])
-    row = job.lease.users().filter(pk=user_id)
+        if not _may_pass(error):
+            drop_lost_connection()
+            _verification_note(job, result)
+        return result
+
+
+def _verified(job: Job, user_id: str, *, again: bool) -> Verified:
+    digest = job.digests.get(user_id, "")
+    if not again and user_is_unchanged(user_id=user_id, source_digest=digest):
+        return Verified(user_id, is_unchanged=True)
+    with closing(open_source(job.url)) as source:
+        result = user_verify(source=source, tables=job.tables, user_id=user_id, vectors=job.vectors)
+    _verification_note(job, result)
+    return result
+
+
+def _verification_note(job: Job, result: Verified) -> None:
+    digest = job.digests.get(result.user_id, "")
+    row = job.lease.users().filter(pk=result.user_id)
     if result.mismatches and row.exclude(source_digest__in=(digest, "")).exists():
         result.mismatches = [
             f"{mismatch} (the old rows have changed since they were copied: copy again)"
@@ -109,7 +121,19 @@ def user_verified(job: Job, user_id: str, *, again: bool) -> Verified:
             sealed=result.sealed,
             updated_at=now,
         )
-    return result
+
+
+def _tried(work: Callable[[], Result]) -> Result:
+    """What some work on a user finds, begun again where something was lost or busy on the way."""
+    for attempt in range(ATTEMPTS):
+        drop_lost_connection()
+        try:
+            return work()
+        except Exception as error:
+            if not _may_pass(error) or attempt == ATTEMPTS - 1:
+                raise
+        time.sleep(0.5 * 2**attempt)
+    raise AssertionError
 
 
 def copy_all(
@@ -172,9 +196,11 @@ def is_failed(result: Copied | Verified) -> bool:
     return bool(result.error if isinstance(result, Copied) else result.mismatches)
 
 
-def _is_lost_connection(error: Exception) -> bool:
-    """Also the driver's own errors, which reading the source raises: 2006 and 2013 say that the server went away."""
-    return isinstance(error, OperationalError) or (
+def _may_pass(error: Exception) -> bool:
+    """Whether it may be over soon: something is busy, or a connection was lost. Reading the source raises the
+    driver's own errors: 2006 and 2013 say that the server went away.
+    """
+    return isinstance(error, OperationalError | InterfaceError | Retryable) or (
         bool(error.args) and error.args[0] in (2006, 2013) and type(error).__module__.startswith("MySQLdb")
     )
 

@@ -4,30 +4,32 @@ Processes share the work of the cores; threads wait for servers together, and co
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import cache
-from itertools import islice
 from multiprocessing import get_context
-from typing import TypeVar
+from multiprocessing.connection import wait
+from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db import connection
 
 from apps.legacy.services import progress
+from apps.legacy.services.hand import ERROR, ROWS, work_on_users
 from apps.legacy.source import Source
+from apps.tenancy import schema
+from apps.tenancy.servers import server, server_names
 
 Result = TypeVar("Result")
 
-POLL_SECONDS = 0.25
+POLL_SECONDS, ENDING_SECONDS = 0.25, 5.0
 # One process more for so many rows: starting one takes a second or two.
 ROWS_PER_PROCESS = 20_000
 # From this time for one round trip on, waiting for the servers takes longer than the work.
 FAR_SECONDS = 0.01
 USERS_AT_ONCE, FAR_USERS_AT_ONCE = 4, 16
-# Each thread holds a connection of the process to a server of users; the bound on those is 8 unless configured.
-THREADS = 4
+# Of one process; each holds a connection to a server of users while a user is worked on.
+MOST_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,21 @@ class Places:
 
 
 def places_for(rows: int, *, users_at_once: int | None, is_far: bool) -> Places:
-    """Near servers keep a core busy per user, if there is much to do; of far ones one waits for many answers."""
+    """Near servers keep a core busy per user, if there is much to do; of far ones one waits for many answers. Never
+    more at once than is said, nor more in a process than it may have connections.
+    """
     if not is_far:
         return Places(min(users_at_once or USERS_AT_ONCE, 1 + rows // ROWS_PER_PROCESS))
     at_once = users_at_once or FAR_USERS_AT_ONCE
-    return Places(-(-at_once // THREADS), min(at_once, THREADS))
+    most = min(MOST_THREADS, settings.MEMORIA_USER_CONNECTIONS)
+    processes = -(-at_once // most)
+    return Places(processes, at_once // processes)
 
 
 def is_far(source: Source) -> bool:
-    """Whether the old database or the control database is far away, by the quickest of three answers of each."""
+    """Whether the old database, the control database or a server of users is far away, by the quickest of three
+    answers of each.
+    """
 
     def ask_source() -> None:
         list(source.rows("SELECT 1"))
@@ -56,10 +64,14 @@ def is_far(source: Source) -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
 
-    return any(min(_seconds(ask) for _ in range(3)) >= FAR_SECONDS for ask in (ask_source, ask_control))
+    def ask_users(name: str) -> Callable[[], object]:
+        return lambda: server(name).owner(schema.template_database())
+
+    every = [ask_source, ask_control, *map(ask_users, server_names())]
+    return any(min(_seconds(ask) for _ in range(3)) >= FAR_SECONDS for ask in every)
 
 
-def _seconds(ask: Callable[[], None]) -> float:
+def _seconds(ask: Callable[[], object]) -> float:
     started = time.perf_counter()
     ask()
     return time.perf_counter() - started
@@ -77,68 +89,106 @@ def results_of(
     """What `work`, which other processes can be given, finds for each user; they are begun in order.
 
     `tick` is told the rows counted meanwhile, several times a second, and may raise. Users whose process died have
-    the result of `died`. After a result that is the `last` nobody else is begun.
+    the result of `died`; others go on. After a result that is the `last` nobody else is begun.
     """
-    context = get_context("spawn")  # a forked child would share the parent's open connections
-    counter = progress.counter(context)
-    shown = 0
-
-    def show() -> None:
-        nonlocal shown
-        count = counter.value
-        tick(count - shown)
-        shown = count
-
-    if len(user_ids) <= 1 or places == Places():
-        progress.start(counter)
-        for user_id in user_ids:
-            result = work(user_id)
-            show()
-            yield result
-            if last(result):
-                return
+    if len(user_ids) > 1 and places != Places():
+        yield from _by_hands(work, deque(user_ids), places, tick, died, last)
         return
-    left = iter(user_ids)
-    groups = min(places.processes, -(-len(user_ids) // places.threads))
-    with ProcessPoolExecutor(
-        groups, mp_context=context, initializer=progress.start_process, initargs=(counter,)
-    ) as pool:
-        begun: dict[Future[list[Result]], list[str]] = {}
+    for user_id in user_ids:
+        rows: list[int] = []
+        progress.start(rows.append)
+        result = work(user_id)
+        tick(sum(rows))
+        yield result
+        if last(result):
+            return
 
-        def begin(
-            count: int,
-        ) -> None:  # little by little: what a pool has been given is not always taken back
-            for _ in range(count):
-                if not (group := list(islice(left, places.threads))):
-                    return
+
+class _Hand:
+    """A process at work, as its command sees it."""
+
+    def __init__(self, threads: int) -> None:
+        context = get_context("spawn")  # a forked child would share the command's open connections
+        self.connection, theirs = context.Pipe()
+        self.at_work: list[str] = []
+        self._process = context.Process(target=work_on_users, args=(theirs, threads), daemon=True)
+        self._process.start()
+        theirs.close()  # so that the end of the process ends the connection
+
+    def send(self, message: Any) -> None:
+        try:
+            self.connection.send(message)
+        except OSError:  # it died; what it had is found out when it is listened to
+            return
+
+    def give(self, user_id: str) -> None:
+        self.at_work.append(user_id)
+        self.send(user_id)
+
+    def end(self, *, patience_seconds: float = 0.0) -> None:
+        """Give it so long to end by itself. What it has written is found again in any case."""
+        self._process.join(patience_seconds)
+        self._process.terminate()
+        self._process.join()
+        self.connection.close()
+
+
+def _by_hands(
+    work: Callable[[str], Result],
+    left: deque[str],
+    places: Places,
+    tick: Callable[[int], None],
+    died: Callable[[str], Result],
+    last: Callable[[Result], bool],
+) -> Iterator[Result]:
+    hands: list[_Hand] = []
+
+    def begin(count: int) -> None:
+        new = [_Hand(places.threads) for _ in range(count)]
+        hands.extend(new)  # known before anything is sent, so that each is ended
+        for hand in new:
+            hand.send(work)
+
+    def give() -> None:
+        """The next users to those who have least to do."""
+        while left:
+            idlest = min(hands, key=lambda hand: len(hand.at_work))
+            if len(idlest.at_work) == places.threads:
+                return
+            idlest.give(left.popleft())
+
+    try:
+        begin(min(places.processes, len(left)))
+        give()
+        while any(hand.at_work for hand in hands):
+            rows = 0
+            results: list[Result] = []
+            ready = wait([hand.connection for hand in hands], POLL_SECONDS)
+            for hand in [hand for hand in hands if hand.connection in ready]:
                 try:
-                    future = pool.submit(_together, work, group, places.threads)
-                except BrokenProcessPool as error:
-                    future = Future()
-                    future.set_exception(error)
-                begun[future] = group
-
-        begin(groups)
-        while begun:
-            done, _ = wait(begun, POLL_SECONDS, FIRST_COMPLETED)
-            show()
-            for future in done:
-                group = begun.pop(future)
-                try:
-                    results = future.result()
-                except BrokenProcessPool:
-                    results = [died(user_id) for user_id in group]
-                if any(map(last, results)):
-                    left = iter(())
-                begin(1)
-                yield from results
-
-
-def _together(work: Callable[[str], Result], group: list[str], threads: int) -> list[Result]:
-    return [work(group[0])] if len(group) == 1 else list(_threads(threads).map(work, group))
-
-
-@cache
-def _threads(count: int) -> ThreadPoolExecutor:
-    """This process's, for as long as it lives: their connections are used again."""
-    return ThreadPoolExecutor(count)
+                    kind, user_id, said = hand.connection.recv()
+                except (EOFError, OSError):
+                    hands.remove(hand)
+                    hand.end()
+                    results += map(died, hand.at_work)
+                    begin(1 if left else 0)
+                    continue
+                if kind == ROWS:
+                    rows += said
+                    continue
+                hand.at_work.remove(user_id)
+                if kind == ERROR:
+                    raise said
+                results.append(said)
+            if any(map(last, results)):
+                left.clear()
+            give()
+            tick(rows)
+            yield from results
+        for hand in hands:
+            hand.send(None)
+        while hands:
+            hands.pop().end(patience_seconds=ENDING_SECONDS)
+    finally:
+        for hand in hands:
+            hand.end()

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import cached_property, partial
@@ -13,6 +14,8 @@ from apps.legacy.source.values import FETCHED_AT_ONCE, Row, as_text, batched
 from config.env import Database
 from memoria.errors import Invalid
 from memoria.naming import quoted_identifier
+
+SILENT_SECONDS = 30.0
 
 
 class MysqlSource:
@@ -28,25 +31,41 @@ class MysqlSource:
             raise Invalid("the old database's URL names no database: end --legacy-url in /<name>")
         self._schema = place.name
         self._cursor = SSDictCursor
+        self._connect = partial(
+            MySQLdb.connect,
+            host=place.host or "localhost",
+            port=place.port,
+            user=place.user,
+            passwd=place.password,
+            db=place.name,
+            charset="utf8mb4",
+            use_unicode=True,
+            autocommit=True,
+            **place.options,
+        )
+        self._lost = MySQLdb.Error
+        self._open()
+
+    def _open(self) -> None:
         try:
-            self._connection = MySQLdb.connect(
-                host=place.host or "localhost",
-                port=place.port,
-                user=place.user,
-                passwd=place.password,
-                db=place.name,
-                charset="utf8mb4",
-                use_unicode=True,
-                autocommit=True,
-                **place.options,
-            )
-        except MySQLdb.Error as error:
+            self._connection = self._connect()
+        except self._lost as error:
             raise Invalid(
                 f"the old database cannot be opened ({error.args[-1]}): see --legacy-url and whether its server runs"
             ) from None
         for statement in ("SET SESSION TRANSACTION READ ONLY", "SET time_zone = '+00:00'"):
             with closing(self._connection.cursor()) as cursor:
                 cursor.execute(statement)
+        self._used_at = time.monotonic()
+
+    def _wake(self) -> None:
+        """Servers and proxies end connections that were silent for long, as the command's is meanwhile."""
+        if time.monotonic() - self._used_at > SILENT_SECONDS:
+            try:
+                self._connection.ping()
+            except self._lost:
+                self._open()
+        self._used_at = time.monotonic()
 
     def tables(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
@@ -61,6 +80,7 @@ class MysqlSource:
         return found
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[list[Row]]:
+        self._wake()
         with closing(self._connection.cursor(self._cursor)) as cursor:
             cursor.execute(sql, list(parameters))
             pages = iter(partial(cursor.fetchmany, FETCHED_AT_ONCE), ())

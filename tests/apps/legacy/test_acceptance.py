@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -392,8 +393,9 @@ def test_a_resumed_copy_writes_only_what_is_lacking(deployment: Deployment) -> N
     deployment.migrate("verify", "--user", "big")
 
 
-def test_lost_connections_cost_a_batch(deployment: Deployment, mariadb: MariaDB) -> None:
-    # W-60
+@pytest.mark.parametrize("before", ["", SEVERAL_THREADS], ids=["one", "threads"])
+def test_lost_connections_cost_a_batch(deployment: Deployment, mariadb: MariaDB, before: str) -> None:
+    # W-60: of the old database, and of the control database, of whoever is at work
     if deployment.old.startswith("sqlite") and deployment.server is None:
         pytest.skip("no server between these two")
     urls = [url for url in (deployment.old, deployment.database_url) if url and url.startswith("mysql")]
@@ -402,26 +404,25 @@ def test_lost_connections_cost_a_batch(deployment: Deployment, mariadb: MariaDB)
     cut = [0]
 
     def cut_connections() -> None:
-        while cut[0] < 6 and not done.wait(0.7):
-            listed = mariadb.execute(f"SELECT id FROM information_schema.processlist WHERE db IN ({names})")
-            for connection in listed.split():
-                try:
+        while not done.is_set() and deployment.control("SELECT COUNT(*) FROM mem_migrated_users") == [(0,)]:
+            done.wait(0.1)
+        for _ in range(2):
+            for connection in mariadb.execute(
+                f"SELECT id FROM information_schema.processlist WHERE db IN ({names})"
+            ).split():
+                with suppress(subprocess.CalledProcessError):  # it has ended meanwhile
                     mariadb.execute(f"KILL {connection}")
                     cut[0] += 1
-                except subprocess.CalledProcessError:
-                    continue
+            done.wait(2)
 
     thread = threading.Thread(target=cut_connections)
     thread.start()
     try:
-        for _ in range(10):  # the control plane may be what is cut; the command is given again
-            if deployment.run("migrate_legacy", "copy", "--legacy-url", deployment.old).returncode == 0:
-                break
+        deployment.migrate("copy", before=before)
     finally:
         done.set()
         thread.join()
     assert cut[0] > 0
-    deployment.migrate("copy")
     deployment.migrate("verify")
 
 

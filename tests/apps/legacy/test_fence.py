@@ -71,3 +71,23 @@ def test_a_copier_that_slept_through_its_lease_writes_no_more(deployment: Deploy
     for user_id in ("Ada", "ada"):
         found = deployment.target_rows(user_id, "SELECT DISTINCT content FROM mem_memories")
         assert found == [("version two",)], user_id
+
+
+# Somebody takes over while the last user is compared.
+OVERTAKEN = """
+from django.db.models import F
+from apps.legacy.models import Migration
+from apps.legacy.services import running
+verify = running.user_verify
+def overtaken(**options):
+    Migration.objects.update(lease_number=F("lease_number") + 1)
+    return verify(**options)
+running.user_verify = overtaken
+"""
+
+
+def test_a_verification_that_was_overtaken_proves_nothing(deployment: Deployment) -> None:
+    deployment.migrate("copy", "--user", "Ada")
+    said = deployment.migrate("verify", "--user", "Ada", code=6, before=OVERTAKEN)
+    assert "everything is equal" not in said
+    deployment.migrate("verify", "--user", "Ada")

@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from apps.legacy.made import user_names
 from tests.apps.legacy.deployment import SEVERAL_PROCESSES, SEVERAL_THREADS, USERS, Deployment, plain
 from tests.running import ROOT
@@ -37,15 +39,14 @@ STATE = (
 # A command with one process that has work for ten minutes.
 RUNNER = """
 import os, time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from apps.legacy.services.progress import counter, start_process
-if __name__ == "__main__":
-    context = get_context("spawn")
-    pool = ProcessPoolExecutor(1, mp_context=context, initializer=start_process, initargs=(counter(context),))
-    print(pool.submit(os.getpid).result(), flush=True)
-    pool.submit(time.sleep, 600)
+from apps.legacy.services.side_by_side import Places, results_of
+def work(user_id):
+    print(os.getpid(), flush=True)
     time.sleep(600)
+if __name__ == "__main__":
+    import django
+    django.setup()
+    list(results_of(work, ["a", "b"], places=Places(1, 2), tick=print, died=print, last=print))
 """
 
 
@@ -72,20 +73,20 @@ def state(deployment: Deployment, user_id: str) -> list[list[tuple[Any, ...]]]:
 def test_it_ends_where_an_undisturbed_run_ends(deployment: Deployment) -> None:
     # W-21, W-44
     rng = random.Random(KILLS)
-    usual = dict.fromkeys(PHASES, 1.0)
+    usual: dict[tuple[str, str], float] = {}
     killed = 0
     for phase in ("copy", "verify", "cutover", "rollback"):
         ended = run(deployment, phase)
         assert ended.returncode == 0, (phase, ended)
-        usual[phase] = ended.seconds
+        usual[phase, ""] = ended.seconds
     while killed < KILLS:
-        phase = rng.choice(PHASES)
-        before = rng.choice(["", "", SEVERAL_PROCESSES, SEVERAL_THREADS])
-        ended = run(deployment, phase, after=rng.uniform(0, usual[phase]), before=before)
+        phase, before = rng.choice(PHASES), rng.choice(["", "", SEVERAL_PROCESSES, SEVERAL_THREADS])
+        known = usual.get((phase, before))  # else it is left alone once, to learn how long it takes
+        ended = run(deployment, phase, after=known and rng.uniform(0, known), before=before)
         killed += ended.returncode is None
         # 3: in service already; 5: verified before anything was copied
         assert ended.returncode in (None, 0, 3, 5), (phase, ended)
-        usual[phase] = max(ended.seconds, 0.9 * usual[phase])
+        usual[phase, before] = max(ended.seconds, 0.9 * (known or 0.0))
         serving = deployment.control("SELECT COUNT(*) FROM mem_user_registry WHERE status = 'active'")
         assert serving[0][0] in (0, USERS)  # all of them, or nobody
     deployment.migrate("rollback")
@@ -144,6 +145,40 @@ def test_what_was_written_is_not_written_again(deployment: Deployment) -> None:
     assert lacking <= user["written"] <= lacking + wanted or user["unchanged"]
 
 
+@pytest.mark.parametrize("before", [SEVERAL_PROCESSES, SEVERAL_THREADS], ids=["processes", "threads"])
+def test_a_process_that_dies_costs_those_it_was_at(deployment: Deployment, before: str) -> None:
+    # W-51: the others are copied all the same, and the next run brings who is lacking
+    place = replace(deployment, old=deployment.old.replace("/old", "/several"))
+    if place.old.startswith("sqlite"):
+        Path(place.old.removeprefix("sqlite:///")).parent.mkdir(exist_ok=True)
+    sizes = ("--users", "12", "--memories", "400", "--dim", "0")
+    assert place.run("make_legacy", "--url", place.old, *sizes).returncode == 0
+    begun = place.start("migrate_legacy", "copy", "--legacy-url", place.old, before=before)
+    while place.control("SELECT COUNT(*) FROM mem_migrated_users") == [(0,)]:
+        assert not begun.has_ended(), begun.wait()
+    os.kill(process_at_work(begun.pid), signal.SIGKILL)
+    ended = begun.wait()
+    assert ended.returncode == 4, ended
+    lost = (ended.stdout + ended.stderr).count("a process at work on users died")
+    assert 1 <= lost <= 4
+    copied = place.control("SELECT COUNT(*) FROM mem_migrated_users WHERE phase = 'copied'")
+    assert int(copied[0][0]) == 12 - lost
+    place.cutover()
+    assert "failed" not in place.migrate("status")
+
+
+def process_at_work(command: int) -> int:
+    """One of the processes that a command has work on users."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            if parent == command and "spawn_main" in (folder / "cmdline").read_text():
+                return int(folder.name)
+        except OSError:  # it has ended meanwhile
+            continue
+    raise AssertionError("no process is at work")
+
+
 def test_no_process_outlives_the_command(tmp_path: Path) -> None:
     """A worker of a killed command would write beside its successor."""
     runner = tmp_path / "runner.py"
@@ -151,7 +186,7 @@ def test_no_process_outlives_the_command(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "config.settings.base"}
     command = subprocess.Popen([sys.executable, str(runner)], env=environment, stdout=-1, text=True)
     assert command.stdout is not None
-    worker = int(command.stdout.readline())
+    worker = next(int(line) for line in command.stdout if line.strip() not in ("0", ""))
     command.send_signal(signal.SIGKILL)
     command.wait()
     command.stdout.close()

@@ -23,7 +23,7 @@ from apps.legacy.services.cutover import activate, deactivate
 from apps.legacy.services.digests import source_digests
 from apps.legacy.services.faults import MISMATCH, PARTIAL, REFUSED, Fault, fault, said_by
 from apps.legacy.services.identity import identity_note, ledger_name
-from apps.legacy.services.ledger import Held, leased, refuse_running
+from apps.legacy.services.ledger import Held, drop_lost_connection, leased, refuse_running
 from apps.legacy.services.leftovers import Choice, Leftover, leftover_resolve, shown
 from apps.legacy.services.planning import Options, Plan, plan_make
 from apps.legacy.services.report import Report
@@ -37,6 +37,8 @@ from apps.legacy.services.side_by_side import (
 )
 from apps.legacy.services.verifying_control import control_rows_verify
 from apps.legacy.source import Source, fingerprint, open_source
+from apps.tenancy import schema
+from apps.tenancy.servers import server_names
 
 # Options that the report repeats: none of them holds a password.
 REPORTED = (
@@ -351,6 +353,8 @@ class Command(BaseCommand):
                 self.held.check()
                 progress.advance(task, rows)
 
+            for name in server_names():
+                schema.ensure_template(name)  # else everybody who is begun first would wait for one of them
             if self.options["via"] == "celery":
                 results = by_workers.copy_all(job=job, user_ids=user_ids, tick=tick, say=self.stderr.write)
             else:
@@ -358,6 +362,7 @@ class Command(BaseCommand):
                     job=job, user_ids=user_ids, places=self._places(self.changed_rows), tick=tick
                 )
             for result in results:
+                drop_lost_connection()
                 self.report.copied(result)
                 read, written = read + result.read, written + result.written
                 unchanged += result.is_unchanged
@@ -365,6 +370,7 @@ class Command(BaseCommand):
                 done += 1
                 if result.error:
                     failed.append(f"{result.user_id!r}: {result.error}")
+        self._confirm()
         as_before = f"; {unchanged} had not changed" if unchanged else ""
         self.stdout.write(
             f"copied {done - len(failed)} users: {read} rows read, {written} memories written{as_before}"
@@ -406,6 +412,7 @@ class Command(BaseCommand):
             for result in results:
                 progress.advance(task)
                 done += 1
+                drop_lost_connection()
                 self.report.verified(result)
                 unchanged += result.is_unchanged
                 wrong += [f"user {result.user_id!r}: {mismatch}" for mismatch in result.mismatches]
@@ -414,6 +421,7 @@ class Command(BaseCommand):
                         f"user {result.user_id!r} has written here since the cutover, and differs from the old"
                         f" database: {'; '.join(result.differs_by_use)}"
                     )
+        self._confirm()
         self.report.mismatched(found)
         self._warn(used)
         self.report.write()
@@ -424,6 +432,11 @@ class Command(BaseCommand):
         as_before = f" ({unchanged} as verified before)" if unchanged else ""
         equal = f"verified {len(user_ids) - len(used)} users: everything is equal{as_before}"
         self.stdout.write(equal + (f"; {len(used)} have written here since" if used else ""))
+
+    def _confirm(self) -> None:
+        """Nothing of what was found counts where another process has taken over."""
+        drop_lost_connection()  # it had nothing to say for as long as the work took
+        self.held.confirm()
 
     def _warn(self, warnings: list[str], what: str = "warning") -> None:
         for line in warnings[:WARNINGS_SHOWN]:

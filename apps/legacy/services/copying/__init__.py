@@ -96,6 +96,8 @@ def user_copy(
     known, found = target_create(lease=lease, user_id=user_id)
     if digest and known.phase in (Phase.COPIED, Phase.VERIFIED) and known.source_digest == digest:
         result.is_unchanged = True
+        if known.last_error:
+            _note(lease, user_id, last_error="")
         return result
     is_current = found.schema_version == schema.schema_version()
     run = Run(source, tables, lease, vectors, result, tick)
