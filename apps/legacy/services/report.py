@@ -20,7 +20,7 @@ from apps.legacy.services.planning import Plan
 from apps.legacy.services.verifying import Verified
 from apps.legacy.source import COPIED, Source
 from apps.tenancy import schema
-from apps.tenancy.selectors import database_names, registration_find
+from apps.tenancy.selectors import database_names
 from memoria.naming import database_name
 
 SHARED: dict[str, Any] = {
@@ -127,7 +127,6 @@ class Report:
     def copied(self, result: Copied) -> None:
         entry = self._users[result.user_id]
         entry |= {
-            "target_db": getattr(registration_find(user_id=result.user_id), "db_name", entry["target_db"]),
             "read": result.read,
             "written": result.written,
             "removed": result.removed,
@@ -143,6 +142,12 @@ class Report:
         for table in (*entry["tables"], *entry["branch_tables"]):
             if table["status"] == "pending":
                 table["status"] = "copied"
+
+    def databases_made(self) -> None:
+        """Call the users' new databases by the names that they got."""
+        names = database_names()
+        for user_id, entry in self._users.items():
+            entry["target_db"] = names.get(user_id, entry["target_db"])
 
     def verified(self, result: Verified) -> None:
         entry = self._users[result.user_id]

@@ -362,7 +362,6 @@ class Command(BaseCommand):
                     job=job, user_ids=user_ids, places=self._places(self.changed_rows), tick=tick
                 )
             for result in results:
-                drop_lost_connection()
                 self.report.copied(result)
                 read, written = read + result.read, written + result.written
                 unchanged += result.is_unchanged
@@ -371,6 +370,7 @@ class Command(BaseCommand):
                 if result.error:
                     failed.append(f"{result.user_id!r}: {result.error}")
         self._confirm()
+        self.report.databases_made()
         as_before = f"; {unchanged} had not changed" if unchanged else ""
         self.stdout.write(
             f"copied {done - len(failed)} users: {read} rows read, {written} memories written{as_before}"
@@ -412,7 +412,6 @@ class Command(BaseCommand):
             for result in results:
                 progress.advance(task)
                 done += 1
-                drop_lost_connection()
                 self.report.verified(result)
                 unchanged += result.is_unchanged
                 wrong += [f"user {result.user_id!r}: {mismatch}" for mismatch in result.mismatches]
