@@ -88,9 +88,13 @@ class _Connection:
 
     def __init__(self, server: RunningServer) -> None:
         host, port = server.url.removeprefix("http://").split(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=60)
+        self._place = host, int(port)
+        self.sent_at, self.is_refused, self.is_ending, self._got = 0.0, False, False, b""
+        self.open()
+
+    def open(self) -> None:
+        self.socket = socket.create_connection(self._place, timeout=60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sent_at, self.is_refused, self._got = 0.0, False, b""
 
     def send(self, request: bytes) -> None:
         self._got, self.sent_at = b"", time.perf_counter()
@@ -105,6 +109,7 @@ class _Connection:
             return False
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         self.is_refused = b" 20" not in head[:13]
+        self.is_ending = b"connection: close" in head.lower()
         return len(body) >= length
 
 
@@ -135,6 +140,11 @@ def hammer(server: RunningServer, keys: list[str], clients: int, request: Reques
                 seconds.append(time.perf_counter() - connection.sent_at)
                 refused += connection.is_refused
                 if (number := next(numbers, None)) is not None:
+                    if connection.is_ending:
+                        selector.unregister(connection.socket)
+                        connection.socket.close()
+                        connection.open()
+                        selector.register(connection.socket, selectors.EVENT_READ, (connection, key))
                     connection.send(request.encoded(key, number))
                 else:
                     selector.unregister(connection.socket)

@@ -20,9 +20,10 @@ FAR_SECONDS, FORGETTING = 0.0005, 1.01
 
 
 class _Turn:
-    __slots__ = ("came",)
+    __slots__ = ("came", "has_waited")
 
     def __init__(self) -> None:
+        self.has_waited = False
         self.came = threading.Lock()
         self.came.acquire()
 
@@ -46,6 +47,7 @@ class _Turns:
                 self._give(mine)
                 return mine
             queue.append(mine)
+        mine.has_waited = True
         if not mine.came.acquire(timeout=PATIENCE_SECONDS):
             with self._lock:
                 if mine in queue:  # else it came just now
@@ -76,14 +78,16 @@ _mine = _Mine()
 
 
 @contextmanager
-def turn() -> Iterator[None]:
-    """Around a request: what is inside runs in its turn, or out of it where that does not come in time."""
+def turn() -> Iterator[bool]:
+    """Around a request: what is inside runs in its turn, or out of it where that does not come in time. Yields
+    whether it had to wait.
+    """
     if _mine.turn is not None:
-        yield
+        yield False
         return
     _mine.turn = _turns.take()
     try:
-        yield
+        yield _mine.turn.has_waited
     finally:
         end_turn()
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from apps.memories.remote import Endpoint, Endpoints
+from apps.rest import middleware
 from apps.rest.middleware import in_turn
 from apps.tenancy import sql, turns
 from apps.tenancy.scope import user_atomic, user_connection
@@ -273,3 +274,19 @@ def test_requests_of_the_api_take_turns(path: str, has_to_wait: bool) -> None:
     in_turn(answer)(RequestFactory().get(path))
     assert had == [has_to_wait]
     assert not has_turn()
+
+
+def test_where_requests_wait_connections_are_ended_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "CONNECTIONS_ENDED", 1.0)
+    answers: list[HttpResponse] = []
+
+    def ask() -> None:
+        answers.append(in_turn(lambda _: HttpResponse())(RequestFactory().get("/v1/memories")))
+
+    ask()
+    with turn():
+        waits = threading.Thread(target=ask)
+        waits.start()
+        until(lambda: waiting() == 1)
+    waits.join(LONG)
+    assert [answer.get("Connection") for answer in answers] == [None, "close"]
