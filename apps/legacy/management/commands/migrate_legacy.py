@@ -316,7 +316,8 @@ class Command(BaseCommand):
         self.held = held
         self.is_far = is_far(source)
         self.rows = plan.rows
-        self.changed_rows = sum(sum(plan.users[user_id].values()) for user_id in changed)
+        self.rows_of = {user_id: sum(counts.values()) for user_id, counts in plan.users.items()}
+        self.changed_rows = sum(self.rows_of[user_id] for user_id in changed)
         job = Job(
             self.options["legacy_url"],
             held.lease,
@@ -391,7 +392,7 @@ class Command(BaseCommand):
         unchanged = done = 0
         with (
             self._timed("verify"),
-            work_shown(self.console, "verifying", len(user_ids), "users") as (progress, task),
+            work_shown(self.console, "verifying", self.rows, "rows") as (progress, task),
         ):
 
             def tick(rows: int) -> None:
@@ -410,7 +411,7 @@ class Command(BaseCommand):
                     tick=tick,
                 )
             for result in results:
-                progress.advance(task)
+                progress.advance(task, self.rows_of[result.user_id])
                 done += 1
                 self.report.verified(result)
                 unchanged += result.is_unchanged
