@@ -6,8 +6,9 @@ become single characters and bigrams. The same function reads memories and queri
 
 import hashlib
 import re
-import unicodedata
 from functools import lru_cache
+
+from memoria.latin import without_diacritics
 
 _CJK_CHARACTERS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
 _CJK = re.compile(f"[{_CJK_CHARACTERS}]+")
@@ -15,7 +16,6 @@ _CJK = re.compile(f"[{_CJK_CHARACTERS}]+")
 _WORD = re.compile(r"[^\W_]+(?:['’._/@:+#&-]+[^\W_]+)*[+#]*")
 _PART = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_MARKS = re.compile("[\u0300-\u036f]+")
 _POSSESSIVE = re.compile(r"['’]s\b")
 
 STOP_WORDS = frozenset(
@@ -44,7 +44,7 @@ def tokens(text: str) -> list[str]:
     """The tokens of a text, in order, repetitions included."""
     if text.isascii():  # nothing to fold
         return [token for word in _WORD.findall(text) for token in _of_word(word)]
-    folded = _folded(text)
+    folded = without_diacritics(text)
     found: list[str] = []
     for run in _CJK.findall(_CJK_FUNCTION.sub(" ", folded)):
         found += [character for character in run if character not in CJK_STOP]
@@ -53,12 +53,6 @@ def tokens(text: str) -> list[str]:
     for word in _WORD.findall(_CJK.sub(" ", folded)):
         found += _of_word(word)
     return found
-
-
-def _folded(text: str) -> str:
-    """Compatibility forms and Latin diacritics folded; Hangul stays whole."""
-    decomposed = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text))
-    return unicodedata.normalize("NFC", _MARKS.sub("", decomposed))
 
 
 @lru_cache(maxsize=50_000)

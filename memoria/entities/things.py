@@ -5,6 +5,8 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
+from memoria.latin import LETTERS, without_diacritics
+
 NAME_LENGTH = 200
 
 TECH = "tech"
@@ -43,21 +45,7 @@ class Found:
 
 
 _POSSESSIVE = re.compile(r"(?<=\w)'s?$")
-_MARKS = re.compile("[\u0300-\u036f]+")
-# Latin letters that no decomposition takes apart.
-_LETTERS = {
-    "ł": "l",
-    "ø": "o",
-    "đ": "d",
-    "ð": "d",
-    "ı": "i",
-    "ħ": "h",
-    "æ": "ae",
-    "œ": "oe",
-    "þ": "th",
-    "ß": "ss",
-}
-_FOLDED = str.maketrans(_LETTERS | {"’": "'", "‘": "'"})
+_APOSTROPHES = str.maketrans({"’": "'", "‘": "'"})
 
 
 def canonical(spelled: str) -> str:
@@ -69,8 +57,7 @@ def canonical(spelled: str) -> str:
 
 def folded(text: str) -> str:
     """Without capitals, full width and diacritics of Latin letters."""
-    decomposed = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text))
-    return unicodedata.normalize("NFC", _MARKS.sub("", decomposed)).casefold().translate(_FOLDED)
+    return without_diacritics(text).casefold().translate(_APOSTROPHES)
 
 
 class _Plain(dict[int, int]):
@@ -79,7 +66,7 @@ class _Plain(dict[int, int]):
     def __missing__(self, code: int) -> int:
         character = chr(code)
         base = unicodedata.normalize("NFD", character)[0]
-        lower = _LETTERS.get(base.lower(), base)[0]
+        lower = LETTERS.get(base.lower(), base)[0]
         if character in "’‘":
             lower = "'"
         plain = lower.upper() if base.isupper() else lower
