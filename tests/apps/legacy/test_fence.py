@@ -91,3 +91,28 @@ def test_a_verification_that_was_overtaken_proves_nothing(deployment: Deployment
     said = deployment.migrate("verify", "--user", "Ada", code=6, before=OVERTAKEN)
     assert "everything is equal" not in said
     deployment.migrate("verify", "--user", "Ada")
+
+
+# Every server is busy at first, or always.
+BUSY = """
+from apps.legacy.services import running
+from memoria.errors import Unavailable
+verify, asked = running.user_verify, []
+def busy(**options):
+    asked.append(1)
+    if len(asked) <= {times}:
+        raise Unavailable("all connections are in use")
+    return verify(**options)
+running.user_verify = busy
+running.time.sleep = lambda seconds: None
+"""
+
+
+def test_a_busy_server_is_asked_again_and_is_no_mismatch(deployment: Deployment) -> None:
+    deployment.migrate("copy", "--user", "Ada")
+    assert "verified 1 users: everything is equal" in deployment.migrate(
+        "verify", "--user", "Ada", before=BUSY.format(times=2)
+    )
+    said = deployment.migrate("verify", "--user", "Ada", code=5, before=BUSY.format(times=100))
+    assert "all connections are in use" in said  # nothing is proven, and nothing forgotten:
+    assert "1 had not changed" in deployment.migrate("copy", "--user", "Ada")
