@@ -119,6 +119,10 @@ class Postings:
         return sum(array.nbytes for array in arrays) + WORD_BYTES * len(self.numbers)
 
 
+def _mean(passages: Halves) -> Floats | Halves:
+    return passages.mean(axis=0, dtype=np.float32) if len(passages) > 1 else passages[0]
+
+
 @dataclass(slots=True)
 class Vectors:
     """The mean of every memory's passages, and the passages of those that have several, one after the other."""
@@ -139,9 +143,7 @@ class Vectors:
         for first in range(0, len(fit), BLOCK):
             some = fit[first : first + BLOCK]
             for place, part in enumerate(some):
-                block[place] = (
-                    0.0 if part is None else part.mean(axis=0, dtype=np.float32) if len(part) > 1 else part[0]
-                )
+                block[place] = 0.0 if part is None else _mean(part)
             means.put(first, block[: len(some)])
         for start, count, part in zip(starts, counts, fit, strict=False):
             if count and part is not None:

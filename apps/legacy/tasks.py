@@ -37,7 +37,7 @@ def _result(part: Part) -> Copied | Verified:
     if row.phase == COPY:
         return user_copied(job, row.user_id, part.count)
     assert row.phase in (VERIFY, VERIFY_CHANGED)
-    return user_verified(job, row.user_id, again=row.phase == VERIFY)
+    return user_verified(job, row.user_id, part.count, again=row.phase == VERIFY)
 
 
 def _job(row: Work, lease: Lease) -> Job:

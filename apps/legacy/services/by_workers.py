@@ -137,7 +137,7 @@ class _Hands:
 
     def _show(self, at_work: list[Work]) -> None:
         rows = self._rows_done + sum(row.rows for row in at_work)
-        self._tick(max(0, rows - self._rows_shown) if self._phase == COPY else 0)
+        self._tick(max(0, rows - self._rows_shown))
         self._rows_shown = max(rows, self._rows_shown)
 
     def _replace_dead(self, at_work: list[Work], now: float) -> None:

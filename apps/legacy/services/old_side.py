@@ -9,7 +9,7 @@ import math
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import groupby, islice
@@ -54,9 +54,15 @@ class OldSide:
     """Each method gives the values of one table, row by row. What was read is remembered for checks that follow."""
 
     def __init__(
-        self, source: Source, tables: dict[str, list[str]], user_id: str, vector_dim: int | None
+        self,
+        source: Source,
+        tables: dict[str, list[str]],
+        user_id: str,
+        vector_dim: int | None,
+        tick: Callable[[int], None],
     ) -> None:
         self.source, self.tables, self.user_id, self.vector_dim = source, tables, user_id, vector_dim
+        self._tick = tick
         self.scratch = Scratch()
         self.ids = self.scratch.shelf()
         """Memories of main and of all branches."""
@@ -84,6 +90,7 @@ class OldSide:
         for batch in self.source.rows(statement, [self.user_id]):
             own = [row for row in batch if text(row["user_id"]) == self.user_id]
             self.read[table] += len(own)
+            self._tick(len(own))
             yield [_readable(table, columns[0], row) for row in own]
 
     def counted_otherwise(self) -> list[str]:

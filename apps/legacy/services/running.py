@@ -75,12 +75,14 @@ def failed_note(job: Job, user_id: str, reason: str) -> None:
     job.lease.users().filter(pk=user_id).update(last_error=reason, updated_at=timezone.now())
 
 
-def user_verified(job: Job, user_id: str, *, again: bool) -> Verified:
+def user_verified(job: Job, user_id: str, tick: Callable[[int], None], *, again: bool) -> Verified:
     """Compare one user with the source, and note in the ledger how that went. Unless `again`, who was found equal and
-    has not changed on either side since is not read.
+    has not changed on either side since is not read. Raises LeaseLost.
     """
     try:
-        return _tried(lambda: _verified(job, user_id, again=again))
+        return _tried(lambda: _verified(job, user_id, tick, again=again))
+    except LeaseLost:
+        raise
     except Exception as error:  # counted as a mismatch: nothing is proven
         result = Verified(user_id, mismatches=[_reason(error)])
         if not _may_pass(error):
@@ -89,12 +91,14 @@ def user_verified(job: Job, user_id: str, *, again: bool) -> Verified:
         return result
 
 
-def _verified(job: Job, user_id: str, *, again: bool) -> Verified:
+def _verified(job: Job, user_id: str, tick: Callable[[int], None], *, again: bool) -> Verified:
     digest = job.digests.get(user_id, "")
     if not again and user_is_unchanged(user_id=user_id, source_digest=digest):
         return Verified(user_id, is_unchanged=True)
     with closing(open_source(job.url)) as source:
-        result = user_verify(source=source, tables=job.tables, user_id=user_id, vectors=job.vectors)
+        result = user_verify(
+            source=source, tables=job.tables, user_id=user_id, vectors=job.vectors, tick=tick
+        )
     _verification_note(job, result)
     return result
 
@@ -184,7 +188,7 @@ def _copy_here(job: Job, user_id: str) -> Copied:
 
 
 def _verify_here(job: Job, again: bool, user_id: str) -> Verified:
-    return user_verified(job, user_id, again=again)
+    return user_verified(job, user_id, progress.count, again=again)
 
 
 def _last(job: Job) -> Callable[[Copied | Verified], bool]:

@@ -88,17 +88,15 @@ def results_of(
 ) -> Iterator[Result]:
     """What `work`, which other processes can be given, finds for each user; they are begun in order.
 
-    `tick` is told the rows counted meanwhile, several times a second, and may raise. Users whose process died have
-    the result of `died`; others go on. After a result that is the `last` nobody else is begun.
+    `tick` is told the rows counted meanwhile, as they come or several times a second, and may raise. Users whose
+    process died have the result of `died`; others go on. After a result that is the `last` nobody else is begun.
     """
     if len(user_ids) > 1 and places != Places():
         yield from _by_hands(work, deque(user_ids), places, tick, died, last)
         return
+    progress.start(tick)
     for user_id in user_ids:
-        rows: list[int] = []
-        progress.start(rows.append)
         result = work(user_id)
-        tick(sum(rows))
         yield result
         if last(result):
             return

@@ -9,7 +9,7 @@ left there.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -84,9 +84,14 @@ class Verified:
 
 
 def user_verify(
-    *, source: Source, tables: dict[str, list[str]], user_id: str, vectors: Vectors | None
+    *,
+    source: Source,
+    tables: dict[str, list[str]],
+    user_id: str,
+    vectors: Vectors | None,
+    tick: Callable[[int], None] = lambda rows: None,
 ) -> Verified:
-    """Compare everything of one user. Mismatches name the table.
+    """Compare everything of one user. Mismatches name the table. `tick` is told the old rows that were read.
 
     Of a user in service, what grows while reading (counters, vectors that were lacking) is left out, and where they
     have written here since, the differences are no mismatches.
@@ -105,7 +110,7 @@ def user_verify(
     with user_database(registration_route(found)):
         here = target_digest()
         is_used = is_serving and row is not None and here.content != row.content_digest
-        with closing(OldSide(source, tables, user_id, vectors.dim if vectors else None)) as old:
+        with closing(OldSide(source, tables, user_id, vectors.dim if vectors else None, tick)) as old:
             check = _Check(old, vectors, result, is_serving=is_serving, is_used=is_used)
             check.contents()
             if not is_used:

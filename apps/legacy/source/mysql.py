@@ -43,13 +43,13 @@ class MysqlSource:
             autocommit=True,
             **place.options,
         )
-        self._lost = MySQLdb.Error
+        self._error = MySQLdb.Error
         self._open()
 
     def _open(self) -> None:
         try:
             self._connection = self._connect()
-        except self._lost as error:
+        except self._error as error:
             raise Invalid(
                 f"the old database cannot be opened ({error.args[-1]}): see --legacy-url and whether its server runs"
             ) from None
@@ -63,7 +63,7 @@ class MysqlSource:
         if time.monotonic() - self._used_at > SILENT_SECONDS:
             try:
                 self._connection.ping()
-            except self._lost:
+            except self._error:
                 self._open()
         self._used_at = time.monotonic()
 

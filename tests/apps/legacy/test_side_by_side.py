@@ -129,3 +129,19 @@ def test_work_that_is_given_up_leaves_no_process(places: Places) -> None:
     next(found)
     found.close()  # type: ignore[attr-defined]
     assert multiprocessing.active_children() == []
+
+
+def test_rows_of_one_user_are_told_while_they_are_read() -> None:
+    told: list[int] = []
+
+    def work(user_id: str) -> int:
+        progress.count(400)
+        assert told == [400]
+        progress.count(600)
+        return 1
+
+    found = results_of(
+        work, ["a"], places=Places(4, 4), tick=told.append, died=lambda _: -1, last=lambda _: False
+    )
+    assert list(found) == [1]
+    assert told == [400, 600]

@@ -1,7 +1,7 @@
 """That the proof finds whatever may be wrong in any table that a migration fills."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -63,8 +63,8 @@ class Copied:
             vectors=VECTORS,
         )
 
-    def verify(self) -> Verified:
-        return user_verify(source=self.source, tables=self.tables, user_id="ada", vectors=VECTORS)
+    def verify(self, tick: Callable[[int], None] = lambda rows: None) -> Verified:
+        return user_verify(source=self.source, tables=self.tables, user_id="ada", vectors=VECTORS, tick=tick)
 
 
 @pytest.fixture
@@ -182,6 +182,15 @@ def test_one_wrong_byte_or_row_in_any_table_is_found(copied: Copied) -> None:
     filled += " entities memory_entity_links retrieval_feedback user_retrieval_params"
     assert tables == {f"mem_{name}" for name in filled.split()}
     assert copied.verify().mismatches == []
+
+
+def test_what_was_read_is_told_meanwhile(copied: Copied) -> None:
+    told: list[int] = []
+    copied.copy()
+    assert copied.verify(told.append).mismatches == []
+    (count,) = copied.writer.execute("SELECT COUNT(*) FROM mem_memories WHERE user_id = 'ada'")[0]
+    assert sum(told) > int(count)
+    assert len(told) > 3  # table by table
 
 
 def test_what_was_damaged_before_it_served_anybody_is_copied_again(copied: Copied) -> None:

@@ -397,6 +397,7 @@ class Command(BaseCommand):
 
             def tick(rows: int) -> None:
                 self.held.check()
+                progress.advance(task, rows)
 
             if self.options["via"] == "celery":
                 results = by_workers.verify_all(
@@ -411,7 +412,8 @@ class Command(BaseCommand):
                     tick=tick,
                 )
             for result in results:
-                progress.advance(task, self.rows_of[result.user_id])
+                if result.is_unchanged:  # nothing of them was read
+                    progress.advance(task, self.rows_of[result.user_id])
                 done += 1
                 self.report.verified(result)
                 unchanged += result.is_unchanged
