@@ -11,9 +11,11 @@ from rest_framework.views import APIView
 from apps.accounts.callers import Caller
 from apps.memories.selectors import row_find
 from apps.memories.view import MAIN, View
+from apps.rest.balance import one_of_many
 from apps.tenancy.admission import admit, route
 from apps.tenancy.scope import user_database
 from apps.tenancy.selectors import registrations_marked
+from apps.tenancy.turns import turn
 from apps.versioning.selectors import view_resolve
 from memoria.errors import NoDatabase
 from memoria.naming import mark_of
@@ -45,7 +47,7 @@ class CallerView(BaseView):
 
 
 class UserView(CallerView):
-    """Opens the caller's database once the caller has been checked, and shuts it whatever happens.
+    """Opens the caller's database, once the caller has been checked and in their turn, and shuts it whatever happens.
 
     A key owner's database is made at first use. A master caller may name anybody, so they read an empty database
     where there is none, and one is made only when a view that stores something (`creates_user`) comes to write:
@@ -55,11 +57,17 @@ class UserView(CallerView):
     creates_user = False
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        with ExitStack() as self._scope:
-            return super().dispatch(request, *args, **kwargs)
+        with one_of_many() as is_one_too_many, ExitStack() as self._scope:
+            response = super().dispatch(request, *args, **kwargs)
+            if is_one_too_many():
+                response["Connection"] = "close"
+            return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if request.method not in ("GET", "HEAD"):
+            request._request.body  # noqa: B018  it may come slowly: now it keeps nobody waiting, and no database
+        self._scope.enter_context(turn())
         caller = request.user = self.acting_as(self.caller, **kwargs)  # type: ignore[assignment]
         self._open(creates=not caller.is_master)
 

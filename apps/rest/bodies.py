@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 import msgspec
 from rest_framework.request import Request
 
-from apps.tenancy.turns import turn_ended
 from memoria.errors import Invalid, Malformed, UnsupportedMediaType
 
 T = TypeVar("T")
@@ -26,8 +25,7 @@ def read_body(request: Request, shape: type[T]) -> T:
     main, _, sub = media_type.partition("/")
     if main != "application" or not (sub == "json" or sub.endswith("+json")):
         raise UnsupportedMediaType("Expected request with `Content-Type: application/json`")
-    with turn_ended():  # it may come slowly
-        body = request._request.body
+    body = request._request.body
     try:
         decoded = msgspec.json.decode(body, type=shape)
         json.loads(body, object_pairs_hook=_refuse_twins, parse_int=str, parse_float=str)

@@ -1,8 +1,5 @@
-"""Around every request: a log line, an id that ties an error answer to it, a turn, a readable query, a usable
-connection.
-"""
+"""Around every request: a log line, an id that ties an error answer to it, a readable query, a usable connection."""
 
-import random
 import time
 import uuid
 from collections.abc import Callable
@@ -13,14 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from apps.rest.errors import bad_request, length_required
-from apps.tenancy.turns import turn
 
 log = structlog.get_logger("memoria.request")
 
 SLOW_SECONDS = 2.0
-# What computes; people at the console and probes of the health wait for nobody.
-TAKING_TURNS = "/v1/"
-CONNECTIONS_ENDED = 0.02
 DRAINED_BYTES = 32 * 1024 * 1024
 
 
@@ -57,25 +50,6 @@ class RequestLog:
         if not response.streaming and not response.has_header("Content-Length"):
             response["Content-Length"] = str(len(response.content))
         return response
-
-
-def in_turn(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Let a request of the API compute when those before it have.
-
-    A connection belongs to the process that took it, and a client's may all be those of one. So where requests wait
-    connections are ended now and then: the next ones go to the processes that are idle.
-    """
-
-    def answer(request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith(TAKING_TURNS):
-            return get_response(request)
-        with turn() as has_waited:
-            response = get_response(request)
-        if has_waited and random.random() < CONNECTIONS_ENDED:  # noqa: S311  no secret
-            response["Connection"] = "close"
-        return response
-
-    return answer
 
 
 def readable_query(

@@ -14,16 +14,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-PATIENCE_SECONDS = 0.1
+PATIENCE_SECONDS = 0.2
 # A server whose answers take longer than this is far away. A quick answer counts for some hundred statements.
 FAR_SECONDS, FORGETTING = 0.0005, 1.01
 
 
 class _Turn:
-    __slots__ = ("came", "has_waited")
+    __slots__ = ("came",)
 
     def __init__(self) -> None:
-        self.has_waited = False
         self.came = threading.Lock()
         self.came.acquire()
 
@@ -47,7 +46,6 @@ class _Turns:
                 self._give(mine)
                 return mine
             queue.append(mine)
-        mine.has_waited = True
         if not mine.came.acquire(timeout=PATIENCE_SECONDS):
             with self._lock:
                 if mine in queue:  # else it came just now
@@ -78,16 +76,14 @@ _mine = _Mine()
 
 
 @contextmanager
-def turn() -> Iterator[bool]:
-    """Around a request: what is inside runs in its turn, or out of it where that does not come in time. Yields
-    whether it had to wait.
-    """
+def turn() -> Iterator[None]:
+    """Around a request: what is inside runs in its turn, or out of it where that does not come in time."""
     if _mine.turn is not None:
-        yield False
+        yield
         return
     _mine.turn = _turns.take()
     try:
-        yield _mine.turn.has_waited
+        yield
     finally:
         end_turn()
 

@@ -192,6 +192,8 @@ MEMORIA_HOST = read("MEMORIA_HOST", "HOST", default="127.0.0.1")
 MEMORIA_PORT = int(number("MEMORIA_PORT", "PORT", default=8100, low=1, high=65_535))
 MEMORIA_WORKERS = int(number("MEMORIA_WORKERS", default=min(4, os.cpu_count() or 1), low=1, high=64))
 MEMORIA_THREADS = int(number("MEMORIA_THREADS", default=16, low=1, high=512))
+# Set by the server for its processes: where they tell each other how many requests they have.
+MEMORIA_SHARED_REQUESTS = read("MEMORIA_SHARED_REQUESTS")
 MEMORIA_LOG_LEVEL = read("MEMORIA_LOG_LEVEL", default="INFO").upper()
 MEMORIA_LOG_FORMAT = read("MEMORIA_LOG_FORMAT", default="text")
 
@@ -275,7 +277,6 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.rest.middleware.RequestLog",
-    "apps.rest.middleware.in_turn",
     "apps.rest.middleware.readable_query",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -1,20 +1,25 @@
 """Turns at the interpreter: one at a time, in order, and nobody is held up by somebody who waits."""
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import pytest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.test import RequestFactory
+from django.utils import timezone
+from rest_framework.response import Response
 
+from apps.accounts.services import key_create
 from apps.memories.remote import Endpoint, Endpoints
-from apps.rest import middleware
-from apps.rest.middleware import in_turn
+from apps.rest.base import UserView
 from apps.tenancy import sql, turns
-from apps.tenancy.scope import user_atomic, user_connection
+from apps.tenancy.scope import open_alias, user_atomic, user_connection
 from apps.tenancy.turns import end_turn, turn, turn_ended
 from tests import engine
+from tests.conftest import MakeUser
 from tests.language_model import language_model
 
 LONG = 30
@@ -261,32 +266,46 @@ def test_others_compute_while_an_endpoint_is_waited_for() -> None:
         assert answers
 
 
-@pytest.mark.parametrize(
-    ("path", "has_to_wait"), [("/v1/memories", True), ("/health", False), ("/console/", False)]
-)
-def test_requests_of_the_api_take_turns(path: str, has_to_wait: bool) -> None:
-    had: list[bool] = []
+class Probe(UserView):
+    """Notes whether whoever asked has a turn."""
 
-    def answer(request: HttpRequest) -> HttpResponse:
-        had.append(has_turn())
-        return HttpResponse()
+    had: ClassVar[list[bool]] = []
 
-    in_turn(answer)(RequestFactory().get(path))
-    assert had == [has_to_wait]
+    def get(self, request: object) -> Response:
+        self.had.append(has_turn())
+        return Response()
+
+    post = get
+
+
+@pytest.fixture
+def ask(make_user: MakeUser) -> Callable[..., HttpResponse]:
+    make_user("ada")
+    key = key_create(user_id="ada", name="test", expires_at=None, now=timezone.now()).raw_key
+    Probe.had.clear()
+
+    def ask(method: str, body: bytes = b"", **environment: Any) -> HttpResponse:
+        environment["HTTP_AUTHORIZATION"] = f"Bearer {key}"
+        return Probe.as_view()(RequestFactory().generic(method, "/", body, **environment))
+
+    return ask
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_who_opens_a_users_database_does_so_in_turn(method: str, ask: Callable[..., HttpResponse]) -> None:
+    assert ask(method).status_code == 200
+    assert Probe.had == [True]
     assert not has_turn()
 
 
-def test_where_requests_wait_connections_are_ended_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middleware, "CONNECTIONS_ENDED", 1.0)
-    answers: list[HttpResponse] = []
+def test_a_body_that_comes_slowly_keeps_nobody_waiting(ask: Callable[..., HttpResponse]) -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            assert not has_turn()
+            assert open_alias() is None
+            Request().join()
+            return super().read(size)
 
-    def ask() -> None:
-        answers.append(in_turn(lambda _: HttpResponse())(RequestFactory().get("/v1/memories")))
-
-    ask()
-    with turn():
-        waits = threading.Thread(target=ask)
-        waits.start()
-        until(lambda: waiting() == 1)
-    waits.join(LONG)
-    assert [answer.get("Connection") for answer in answers] == [None, "close"]
+    answer = ask("POST", b"{}", **{"wsgi.input": Slow(b"{}")})
+    assert answer.status_code == 200
+    assert Probe.had == [True]

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.legacy.detect import INSTRUCTIONS, is_legacy_control_database
+from apps.rest.balance import shared_memory
 from apps.tenancy import schema
 from apps.tenancy.servers import close_idle, server_names
 from apps.tenancy.services.control_plane import control_plane_migrate
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
         os.environ["MEMORIA_DATA_DIR"] = str(settings.MEMORIA_DATA_DIR)
         os.environ["MEMORIA_WORKERS"] = str(workers)
+        os.environ["MEMORIA_SHARED_REQUESTS"] = shared_memory(workers) if workers > 1 else ""
         # Its processes find the code from whatever folder the server is started in.
         places = [str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
         os.environ["PYTHONPATH"] = os.pathsep.join(places)
