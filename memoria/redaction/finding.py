@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
 
+from memoria.redaction.letters import are_thrown
+
 Span = tuple[int, int]
 """Where the secret itself begins and ends: not the name before it, nor the sentence after."""
 
@@ -85,14 +87,11 @@ def is_random(text: str) -> bool:
 
 
 def is_jumbled(text: str) -> bool:
-    """Whether letters come as in no word: capitals and small ones alternate (`YLvSyuXKgn`, but not `MacBook`), or a
-    long word has hardly a vowel."""
+    """Whether letters come as in no word: capitals and small ones alternate (`YLvSyuXKgn`, but not `MacBook`), or one
+    follows the other as hardly ever (`hqzvxkwbtr`)."""
     if not text.isascii():
         return False
-    if sum(a.isupper() != b.isupper() for a, b in pairwise(text)) >= 5:
-        return True
-    vowels = sum(c in "aeiouAEIOU" for c in text)
-    return text.isalpha() and len(text) >= 12 and vowels <= len(text) / 4
+    return sum(a.isupper() != b.isupper() for a, b in pairwise(text)) >= 5 or are_thrown(text)
 
 
 _MADE_UP = re.compile(

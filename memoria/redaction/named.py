@@ -63,9 +63,9 @@ _LINK = ascii_pattern(
     r"|(?P<next>[^\S\n]{1,4}[(\[]?)"
 )
 _CLOSING = re.compile(r"[\"'`\])*_]{0,2}(?:\s?\([a-z0-9_ ,]{1,24}\))?")
-# `password for the staging portal: …`
+# `password for the staging portal: …`, `password to my laptop is …`, `password I use is …`
 _WHOSE = ascii_pattern(
-    r"\s{1,4}(?:for|of|on|at|in)((?:\s{1,4}[\w.'-]{1,40}){1,4}?)(?=\s?[:=：]|\s(?:is|was|are)\s)"
+    r"\s{1,4}(?:for|of|on|at|in|that|which|i|we|to(?=\s(?:the|my|our|your|his|her|their)\s))((?:\s{1,4}[\w.'-]{1,40}){1,4}?)(?=\s?[:=：]|\s(?:is|was|are)\s)"
 )
 _FOLLOWS = frozenset(" \t\n\r\"'`])=:-：＝>(*→|是为就改")
 _SETTING = re.compile(r"\b(?:set|chang|reset|update|rotate)\w{0,3}\b[^.\n]{0,20}\Z")

@@ -39,12 +39,15 @@ def _private_keys(text: Text) -> Iterator[Span]:
         yield begin.start(), at
 
 
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # By provider, as documented; the bodies are bounded by what may not follow, so that all of a token goes.
 _FORMS = (
     # GitHub, GitLab, Bitbucket
     r"gh[oprsu]_[A-Za-z0-9_.-]{30,}",
     r"github_pat_\w{22,}",
     r"gl(?:pat|dt|rt|rtr|cbt|ft|imt|agent|wt|soat|ffct|ptt|oas)-[\w.-]{20,}",
+    r"GR1348941[\w-]{20,}",
+    r"(?<=_gitlab_session=)[0-9a-z]{32}",
     r"ATBB[A-Za-z0-9]{28,}",
     # Clouds
     r"AIza[\w-]{35}",
@@ -54,6 +57,11 @@ _FORMS = (
     r"ABSK[A-Za-z0-9+/]{100,}=*",
     r"[\w~.]{3}\dQ~[\w.~-]{31,37}",
     r"[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}",
+    r"[A-Za-z0-9]{52}JQQJ9[A-Za-z0-9]{27}",
+    r"[A-Za-z0-9+/]{76}(?:\+ASt|ACDb)[A-Za-z0-9+/]{6}==",
+    r"[A-Za-z0-9+/]{42}\+ACR[A-Za-z0-9+/]{6}",
+    r"[\w-]{44}AzFu[\w-]{5}[AQgw]==",
+    r"(?<=[?&]sig=)[A-Za-z0-9%+/]{40,}={0,2}",
     r"do[opr]_v1_[a-f0-9]{64}",
     r"HRKU-[\w-]{36,}",
     r"fo1_[\w-]{43}",
@@ -61,20 +69,42 @@ _FORMS = (
     r"v1\.0-[a-f0-9]{24}-[a-f0-9]{146}",
     r"LTAI[A-Za-z0-9]{16,24}",
     r"AKID[A-Za-z0-9]{28,36}",
+    r"AKLT[A-Za-z0-9]{40,}",
+    r"bce-v3/ALTAK-\w{20,}/[0-9a-f]{40}",
+    r"SCW[A-Z0-9]{17}",
+    r"akab-[a-z0-9]{16}-[a-z0-9]{16}",
+    rf"amzn\.mws\.{_UUID}",
+    r"t1\.[\w-]{10,}={0,2}\.[\w-]{86}={0,2}",
+    r"AQVN[\w-]{35,38}",
+    r"sha256~[\w-]{43}",
+    r"rnd_[A-Za-z0-9]{28,}",
+    r"vercel_blob_rw_[A-Za-z0-9]{10,}_[A-Za-z0-9]{20,}",
+    r"mdb_sa_sk_[\w-]{40,}",
+    r"essu_[A-Za-z0-9+/]{40,}={0,2}",
+    r"cflt[A-Za-z0-9+/]{60}",
+    r"S[ACNOUX][A-Z2-7]{56}",
     r"tskey-[a-z]+-[\w-]{20,}",
-    r"sbp_[0-9a-f]{40}",
+    r"sbp_(?:oauth_|v0_)?[0-9a-f]{40}",
     r"sb_secret_[\w-]{20,}",
     r"pscale_(?:tkn|pw|oauth)_[\w.-]{32,}",
     # Chat
-    r"xox[abeoprs](?:\.xox[bp])?-[\w-]{10,}",
+    r"xox[a-eoprs](?:\.xox[bp])?-[\w%-]{10,}",
     r"xapp-\d-[\w-]{10,}",
     r"https://hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/[\w/]{20,}",
     r"[MNO][A-Za-z\d_-]{23,27}\.[\w-]{6}\.[\w-]{27,40}",
     r"https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\d+/[\w-]{40,}",
-    r"\d{8,10}:AA[\w-]{33}",
+    r"\d{7,10}:A[\w-]{34}",
+    r"EAA[B-Z][A-Za-z0-9]{80,}",
+    r"IGQV[\w-]{80,}",
+    r"WPL_AP1\.[A-Za-z0-9]{16}\.[\w+/=]{8,}",
+    r"oauth:[a-z0-9]{30}",
+    r"dG9rO[A-Za-z0-9+/]{54,}=?",
+    rf"https://[\w.-]+\.webhook\.office\.com/webhookb2/{_UUID}@{_UUID}/[\w/-]{{60,}}",
+    r"https://hooks\.zapier\.com/hooks/catch/\d+/\w{6,}",
+    r"(?<=/with/key/)[\w-]{22,}",
     r"https://open\.(?:feishu\.cn|larksuite\.com)/open-apis/bot/v2/hook/[\w-]{20,}",
     # Payment, mail, shops
-    r"[spr]k_(?:live|test)_[A-Za-z0-9]{16,}",
+    r"[spr]k_(?:live|test|prod)_[A-Za-z0-9]{16,}",
     r"whsec_[A-Za-z0-9+/=]{24,}",
     r"SK[0-9a-f]{32}",
     r"SG\.[\w-]{16,}\.[\w-]{16,}",
@@ -85,6 +115,17 @@ _FORMS = (
     r"shp(?:at|ca|pa|ss|tka)_[a-fA-F0-9]{32}",
     r"sq0[a-z]{3}-[\w-]{22,}",
     r"EAAA[\w-]{56,}",
+    r"AQE[A-Za-z0-9+/]{60,}={0,2}-[A-Za-z0-9+/]{40,}={0,2}-\w{10,}",
+    r"EZ[AT]K[A-Za-z0-9]{54}",
+    r"FLWSECK(?:_TEST)?-[0-9a-z]{32}-X",
+    r"duffel_(?:live|test)_[\w-]{40,}",
+    r"shippo_(?:live|test)_[0-9a-f]{40}",
+    r"pdl_(?:live|sdbx)_apikey_\w{40,}",
+    r"live_(?=[A-Za-z]{0,40}\d)[A-Za-z0-9]{30,}",
+    r"(?:live|test)_[0-9a-f]{35}",
+    r"mlsn\.[0-9a-f]{64}",
+    r"re_[A-Za-z0-9]{8}_[A-Za-z0-9]{24}",
+    rf"pat-(?:na|eu|ap)\d-{_UUID}",
     r"access_token\$\w+\$[0-9a-z]{16}\$[0-9a-f]{32}",
     r"access-(?:sandbox|development|production)-[0-9a-f-]{36}",
     # Models
@@ -96,27 +137,59 @@ _FORMS = (
     r"r8_[A-Za-z0-9]{36,}",
     r"pcsk_[A-Za-z0-9_]{40,}",
     r"lsv2_[a-z]{2}_[0-9a-f]{32}_[0-9a-f]{10}",
+    r"sk_[0-9a-f]{48}",
+    r"fw_(?=[A-Za-z]{0,30}\d)[A-Za-z0-9]{22,}",
+    r"tgp_v1_[\w-]{40,}",
+    r"fc-[0-9a-f]{32}",
+    r"wandb_v1_[\w-]{40,}",
+    r"e2b_[0-9a-f]{40}",
+    r"rpa_[A-Z0-9]{40,}",
     r"[0-9a-f]{32}\.[A-Za-z0-9]{16}",
     # Packages and tools
-    r"(?:bkua|sgp)_[0-9a-f]{40}",
+    r"(?:bkua_|sgp_(?:local_|[0-9a-f]{16}_)?)[0-9a-f]{40}",
     r"npm_[A-Za-z0-9]{30,}",
     r"pypi-[\w-]{40,}",
     r"dckr_[op]at_[\w-]{20,}",
     r"rubygems_[0-9a-f]{48}",
+    r"oy2[a-z0-9]{43}",
+    r"cio[A-Za-z0-9]{32}",
+    r"CLOJARS_[a-z0-9]{60}",
+    r"packagist_[ou][ru]t_[0-9a-f]{60,}",
+    r"AKCp[A-Za-z0-9]{64,}",
+    r"cmVmdGtu[A-Za-z0-9]{56}",
+    r"sq[apu]_[0-9a-f]{40}",
+    r"[12]/\d{13,19}(?:/\d{13,19})?:[0-9a-f]{32}",
+    r"pk_\d{6,9}_[A-Z0-9]{32}",
+    r"CFPAT-[\w-]{43}",
+    r"fio-u-[\w=-]{64}",
+    r"tfp_[\w.=-]{59}",
+    rf"(?:waka_|sdk-){_UUID}",
+    r"secret-(?:live|test)-[\w=-]{30,}",
+    r"sk\.eyJ[\w-]{40,}\.[\w-]{20,}",
+    r"csb_v1_[\w-]{40,}",
+    r"tk-us-[\w-]{48}",
+    r"sm_[aps]at_[A-Za-z0-9]{16}",
+    r"s-s4t2(?:ud|af)-[0-9a-f]{64}",
+    r"[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk",
+    r"[ps]at\.[\w-]{22}\.[0-9a-f]{24}\.[A-Za-z0-9]{20}",
+    r"API-[A-Z0-9]{26}",
+    r"A3-[A-Z0-9]{6}-(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})(?:-[A-Z0-9]{5}){3}",
     r"lin_(?:api|oauth)_[A-Za-z0-9]{32,}",
     r"ntn_[A-Za-z0-9]{40,}",
     r"secret_[A-Za-z0-9]{40,}",
-    r"AT[AC]TT3x[\w=-]{40,}",
+    r"AT[ACS]TT3x[\w=-]{40,}",
     r"dapi[0-9a-f]{32}(?:-\d)?",
     r"glsa_\w{30,}",
     r"glc_[A-Za-z0-9+/=]{32,}",
+    r"eyJrIjoi[A-Za-z0-9+/]{70,}={0,2}",
     r"hv[bsr]\.[\w-]{24,}",
     r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,}",
     r"dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{40,}",
     r"PMAK-[0-9a-f]{24}-[0-9a-f]{30,}",
-    r"figd_[\w-]{30,}",
+    r"fig[dhoru]{1,3}_[\w-]{30,}",
     r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",
     r"NR(?:AK|AL|II)-[\w-]{27,}",
+    r"NRJS-[0-9a-f]{19}",
     r"sntry[su]_[A-Za-z0-9+/=_-]{60,}",
     r"(?<=://)[0-9a-f]{32}(?=@[\w.-]+/\d)",
     r"dt0[a-z]\d\d\.[A-Z0-9]{24}\.[A-Z0-9]{64}",
@@ -130,8 +203,8 @@ _FORMS = (
 _TOKEN = ascii_pattern(r"(?<![A-Za-z0-9_-])(?:" + "|".join(_FORMS) + ")")
 # What providers that are not listed are likely to use: a short name, perhaps what it is for, and a random body.
 _LIKELY = ascii_pattern(
-    r"(?<![A-Za-z0-9_-])(?:(?!sha\d)[a-z][a-z0-9]{1,11}[_-](?:[a-z]{2,8}[_-])?(?P<body>[A-Za-z0-9]{32,})(?:_[A-Za-z0-9]{8,})?"
-    r"|[a-z0-9]{2,12}_(?:live|test|secret|sk|pat)_(?P<named>[A-Za-z0-9]{24,}))"
+    r"(?<![A-Za-z0-9_-])(?:[a-z0-9]{2,12}_(?:live|test|secret|sk|pat)_(?P<named>[A-Za-z0-9]{24,})"
+    r"|(?!sha\d)[a-z][a-z0-9]{1,11}[_-](?:[a-z]{2,8}[_-])?(?P<body>[A-Za-z0-9]{32,})(?:_[A-Za-z0-9]{8,})?)"
 )
 
 
@@ -180,7 +253,8 @@ def _jwts(text: Text) -> Iterator[Span]:
 
 
 _BEARER = ascii_pattern(
-    r"(?:\bbearer|\bauthorization:\s{0,4}token)\s{1,8}(?P<value>[\w.~+/=-]{12,})", re.IGNORECASE
+    r"(?:\bbearer|\bauthorization:\s{0,4}(?:token|splunk|apikey|genie-?key|sso-key))\s{1,8}(?P<value>[\w.~+/=-]{12,})",
+    re.IGNORECASE,
 )
 _BASIC = ascii_pattern(r"\bbasic\s{1,8}(?P<value>[A-Za-z0-9+/]{8,}={0,2})", re.IGNORECASE)
 

@@ -67,7 +67,8 @@ _TERM = re.compile(
     r"|fido\d|tls\d?|ssl\d?|tpm\d|uuid(?:v?\d)?|ulid|gpt|cbc|gcm|ccm|ctr|chacha\d*|poly\d+|blake\d\w?|hmac"
     r"|jwt|jwe|jws"
     r"|totp|hotp|iso\d*|rfc\d*|ascii\d?|latin\d|python\d?|py\d|web3|oidc|saml\d?|ldap\d?|kv\d?|db\d?|l2tp"
-    r"|sm[234]|des\d?|3des)",
+    r"|sm[234]|des\d?|3des|(?:md5|sha\d+)crypt|base64url|wpa\d?(?:psk)?|(?:ms|net)?(?:chapv?|ntlmv?)\d|utf8mb4"
+    r"|u?int\d+|(?:var)?char\d+|bytes\d+)",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(

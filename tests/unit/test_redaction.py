@@ -188,8 +188,8 @@ BLOCKED = list(blocked_cases())
 LET_THROUGH = [frame.format(text) for text in ORDINARY for frame in ORDINARY_FRAMES]
 
 
-SECRETS = [*cases.SECRETS, *cases.LATER_SECRETS]
-PROSE = [*cases.ORDINARY, *cases.LATER_ORDINARY]
+SECRETS = [*cases.SECRETS, *cases.LATER_SECRETS, *cases.SCANNED_SECRETS, *cases.THROWN_SECRETS]
+PROSE = [*cases.ORDINARY, *cases.LATER_ORDINARY, *cases.LOOKALIKES]
 MASK_ALL = dict.fromkeys(LABELS, Action.MASK)
 
 
