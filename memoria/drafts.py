@@ -80,8 +80,9 @@ def draft(
     )
 
 
-def cleaned(draft: Draft, policy: Policy | None = None) -> tuple[Draft, tuple[str, ...]]:
-    """The draft as the policy on secrets and personal data lets it be kept, and what was masked. Raises Blocked.
+def cleaned(draft: Draft, policy: Policy | None = None) -> tuple[Draft, tuple[str, ...], tuple[str, ...]]:
+    """The draft as the policy on secrets and personal data lets it be kept, the kinds of what was masked, and what
+    the masks of its content stand for. Raises Blocked.
 
     Session and subject are names: a secret in one is refused, personal data stays, or two subjects would become one.
     """
@@ -91,7 +92,8 @@ def cleaned(draft: Draft, policy: Policy | None = None) -> tuple[Draft, tuple[st
     text = clean(draft.content, policy)
     metadata, masked = clean_json(draft.extra_metadata, policy)
     labels = tuple(dict.fromkeys((*text.masked, *masked)))
-    return (replace(draft, content=text.text, extra_metadata=metadata) if labels else draft), labels
+    kept = replace(draft, content=text.text, extra_metadata=metadata) if labels else draft
+    return kept, labels, text.hidden
 
 
 def checked_content(content: str) -> str:

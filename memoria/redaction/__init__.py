@@ -6,7 +6,7 @@ A pattern proposes, a check decides: provider prefixes, checksums, entropy and t
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from memoria.errors import Blocked
@@ -15,7 +15,17 @@ from memoria.redaction.finding import Action, Rule, Text
 from memoria.redaction.named import is_secret_under, kind_of
 from memoria.redaction.values import Kind
 
-__all__ = ["LABELS", "Action", "Cleaned", "Policy", "clean", "clean_json", "refuse_secrets", "scrub"]
+__all__ = [
+    "LABELS",
+    "Action",
+    "Cleaned",
+    "Policy",
+    "clean",
+    "clean_json",
+    "has_mask",
+    "refuse_secrets",
+    "scrub",
+]
 
 _RULES: tuple[Rule, ...] = (*tokens.RULES, *named.RULES, *personal.RULES)
 _BY_NAME = next(rule for rule in _RULES if rule.label == "password_assign")
@@ -32,6 +42,8 @@ class Cleaned:
 
     text: str
     masked: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """What the masks stand for, in order: tells one such text from another. Neither to be kept nor to be logged."""
 
 
 def _action(rule: Rule, policy: Policy | None) -> Action:
@@ -40,6 +52,18 @@ def _action(rule: Rule, policy: Policy | None) -> Action:
 
 def _refuse(label: str) -> None:
     raise Blocked(f"Blocked: Memory blocked: contains sensitive content ({label})")
+
+
+def _mask(label: str) -> str:
+    return _MASKS.get(label, f"[{label}]")
+
+
+_ANY_MASK = re.compile("|".join(re.escape(_mask(label)) for label in LABELS))
+
+
+def has_mask(text: str) -> bool:
+    """Whether something in a text that was kept had been masked, as far as the text shows."""
+    return _ANY_MASK.search(text) is not None
 
 
 def _masked(text: str, policy: Policy | None, *, blocks: bool) -> Cleaned:
@@ -55,13 +79,15 @@ def _masked(text: str, policy: Policy | None, *, blocks: bool) -> Cleaned:
             found.append((begin, end, place))
     if not found:
         return Cleaned(text)
-    pieces, labels, at = [], set(), 0
+    pieces, hidden, labels, at = [], [], set(), 0
     for begin, end, place in _joined(found):
         label = _RULES[place].label
         labels.add(label)
-        pieces += [text[at:begin], _MASKS.get(label, f"[{label}]")]
+        pieces += [text[at:begin], _mask(label)]
+        hidden.append(text[begin:end])
         at = end
-    return Cleaned("".join([*pieces, text[at:]]), tuple(label for label in LABELS if label in labels))
+    masked = tuple(label for label in LABELS if label in labels)
+    return Cleaned("".join([*pieces, text[at:]]), masked, tuple(hidden))
 
 
 def _joined(found: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
@@ -118,7 +144,7 @@ def clean_json(value: Any, policy: Policy | None = None) -> tuple[Any, tuple[str
             if by_name is Action.BLOCK:
                 _refuse(_BY_NAME.label)
             masked[_BY_NAME.label] = None
-            return f"[{_BY_NAME.label}]"
+            return _mask(_BY_NAME.label)
         shown = kept(text)
         return value if shown == text else shown
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.conf import settings
 
 from apps.memories.selectors import row_find
-from apps.memories.services.prepare import Clean, all_clean
+from apps.memories.services.prepare import all_clean
 from apps.memories.services.write import Written, clean_write, correctable
 from apps.memories.view import View
 from memoria.drafts import draft
@@ -44,7 +44,7 @@ def memory_correct(
         source_event_ids=[f"correct:{memory_id}"],
     )
     (written,) = clean_write(
-        items=[Clean(in_its_place, tuple(dict.fromkeys((*new.masked, *why.masked))))],
+        items=[replace(new, draft=in_its_place, masked=tuple(dict.fromkeys((*new.masked, *why.masked))))],
         view=view,
         actor_id=actor_id,
         operation="correct",

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.memories.commits import Change, commit
 from apps.memories.embedding.hashed import HashedEmbedder
-from apps.memories.models import Clock, Memory
+from apps.memories.models import Clock, Memory, MemoryStats
 from apps.memories.records import record
 from apps.memories.services import prepare
 from apps.memories.services.candidates import CANDIDATES
@@ -18,6 +18,7 @@ from apps.memories.view import MAIN
 from apps.tenancy.scope import user_connection
 from apps.versioning.selectors import view_resolve
 from apps.versioning.services.branches import branch_create
+from memoria.digest import content_hash
 from memoria.drafts import draft
 from memoria.errors import Unavailable
 
@@ -80,6 +81,33 @@ def test_a_known_text_is_not_embedded_again(in_adas_database):
     store("the kettle is on", "the kettle is on", embedder=embedder)
     assert embedder.held == []
     assert Memory.objects.count() == 1
+
+
+def test_what_differs_in_masked_values_only_is_no_repetition(in_adas_database):
+    """Two people may lie behind one mask; what is said of the same one again is counted. Nothing gives it away."""
+    texts = [
+        "Owner: ada@example.org",
+        "Owner: ben@example.org",
+        "Owner: ada@example.org",
+        "owner: ada@example.org.",
+    ]
+    done = [store(text, embedder=None)[0] for text in texts]
+    ids = [each.memory.memory_id for each in done]
+    assert [each.decision.action for each in done] == ["new", "new", "duplicate", "new"]
+    assert ids[2] == ids[0]
+    assert contents() == ["Owner: [email]", "Owner: [email]", "owner: [email]."]
+    assert MemoryStats.objects.get().memory_id == ids[0]
+    plain = content_hash("Owner: ada@example.org"), content_hash("Owner: [email]")
+    assert not Memory.objects.filter(content_hash__in=plain).exists()
+    both = store("+49 30 901820 is hers", "+49 30 901821 is hers", "+49 30 901820 is hers", embedder=None)
+    assert [each.decision.action for each in both] == ["new", "new", "duplicate"]
+
+
+def test_another_server_key_makes_another_fingerprint_of_masked_values(in_adas_database, settings):
+    (first,) = store("Call 212-555-0187", embedder=None)
+    settings.SECRET_KEY = "another"
+    (second,) = store("Call 212-555-0187", embedder=None)
+    assert second.memory.memory_id != first.memory.memory_id
 
 
 def contents():
