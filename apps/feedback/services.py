@@ -18,11 +18,20 @@ from memoria.feedback import Params, checked_signal, tuned
 from memoria.redaction import clean
 
 
-def feedback_give(*, memory_id: str, signal: str, context: str | None, now: datetime) -> str:
-    """Keep a signal about a memory of main, active or not. Returns its id. Raises Invalid, Blocked and NotFound."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    feedback_id: str
+    masked: tuple[str, ...]
+    """Kinds of personal data that were masked in the context."""
+
+
+def feedback_give(*, memory_id: str, signal: str, context: str | None, now: datetime) -> Given:
+    """Keep a signal about a memory of main, active or not. Raises Invalid, Blocked and NotFound."""
     checked = checked_signal(signal)
+    masked: tuple[str, ...] = ()
     if context is not None:
-        context = clean(checked_text(context, "context"), settings.MEMORIA_REDACTION).text
+        cleaned = clean(checked_text(context, "context"), settings.MEMORIA_REDACTION)
+        context, masked = cleaned.text, cleaned.masked
     if row_find(view=MAIN, memory_id=memory_id) is None:
         raise NotFound(f"Memory not found: Memory {memory_id} not found or not owned by user")
     row = Feedback(
@@ -31,7 +40,7 @@ def feedback_give(*, memory_id: str, signal: str, context: str | None, now: date
     with user_atomic():
         row.save(force_insert=True)
         stat_add(memory_id=memory_id, counter=f"feedback_{checked}", moment="last_feedback_at", now=now)
-    return row.feedback_id
+    return Given(row.feedback_id, masked)
 
 
 def params_set(*, changes: dict[str, float | None]) -> Params:

@@ -25,6 +25,7 @@ __all__ = [
     "has_mask",
     "refuse_secrets",
     "scrub",
+    "scrubbed",
 ]
 
 _RULES: tuple[Rule, ...] = (*tokens.RULES, *named.RULES, *personal.RULES)
@@ -106,9 +107,13 @@ def clean(text: str, policy: Policy | None = None) -> Cleaned:
     return _masked(text, policy, blocks=True)
 
 
-def scrub(text: str, policy: Policy | None = None) -> str:
+def scrubbed(text: str, policy: Policy | None = None) -> Cleaned:
     """The text with everything masked that the policy masks or blocks: for what must not fail, and for other eyes."""
-    return _masked(text, policy, blocks=False).text
+    return _masked(text, policy, blocks=False)
+
+
+def scrub(text: str, policy: Policy | None = None) -> str:
+    return scrubbed(text, policy).text
 
 
 def refuse_secrets(text: str, policy: Policy | None = None) -> None:

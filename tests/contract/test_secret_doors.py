@@ -93,9 +93,13 @@ def test_personal_data_is_masked_at_every_door(server, ada):
     stored = ada.store("Deploys run from blue", extra_metadata={"by": {email: [f"ask {email}"]}})
     assert (stored["extra_metadata"], stored["masked"]) == ({"by": {"[email]": ["ask [email]"]}}, ["email"])
     memory_id = stored["memory_id"]
-    ada.http.post(f"/v1/memories/{memory_id}/feedback", json={"signal": "useful", "context": f"says {email}"})
+    given = ada.http.post(
+        f"/v1/memories/{memory_id}/feedback", json={"signal": "useful", "context": f"says {email}"}
+    )
+    assert given.json()["masked"] == ["email"]
     told = [{"memory_id": memory_id, "entities": [{"name": f"Ada <{email}>"}]}]
-    ada.http.post("/v1/extract-entities/link", json={"entities": told})
+    linked = ada.http.post("/v1/extract-entities/link", json={"entities": told})
+    assert linked.json()["masked"] == ["email"]
     corrected = ada.http.put(
         f"/v1/memories/{memory_id}/correct",
         json={"new_content": "Deploys run from green", "reason": f"by {email}"},
@@ -107,8 +111,27 @@ def test_personal_data_is_masked_at_every_door(server, ada):
     assert observed.json()["memories"][0]["masked"] == ["email"]
     ada.http.delete(f"/v1/memories/{corrected['memory_id']}", params={"reason": f"asked by {email}"})
     purged = ada.http.post("/v1/memories/purge", json={"topic": "write to", "reason": f"asked by {email}"})
-    assert purged.json()["purged"] == 1
+    assert (purged.json()["purged"], purged.json()["masked"]) == (1, ["email"])
+    piped = ada.http.post("/v1/pipeline/run", json={"candidates": [{"content": f"Ask {email}"}]})
+    assert (piped.json()["memories_redacted"], piped.json()["masked"]) == (1, ["email"])
+    purged = ada.http.post("/v1/memories/purge", json={"topic": "ask [email]"})
+    assert (purged.json()["purged"], "masked" in purged.json()) == (1, False)
+    ada.store(f"Meet Ada at {email[:8]}", session_id="s1")
+    purged = ada.http.post("/v1/memories/purge", json={"session_id": "s1", "reason": f"asked by {email}"})
+    assert purged.json()["masked"] == ["email"]
     assert email not in everything(server)
+
+
+def test_answers_say_nothing_of_masks_where_nothing_was_masked(ada):
+    memory_id = ada.store("Deploys run from blue")["memory_id"]
+    told = [{"memory_id": memory_id, "entities": [{"name": "Blue"}]}]
+    answers = [
+        ada.http.post(f"/v1/memories/{memory_id}/feedback", json={"signal": "useful", "context": "right"}),
+        ada.http.post("/v1/extract-entities/link", json={"entities": told}),
+        ada.http.post("/v1/pipeline/run", json={"candidates": [{"content": "Prefers tea"}]}),
+        ada.http.post("/v1/memories/purge", json={"topic": "tea", "reason": "no more"}),
+    ]
+    assert not [answer.json() for answer in answers if not answer.is_success or "masked" in answer.json()]
 
 
 def test_a_topic_to_forget_is_not_kept_where_it_holds_a_secret(ada):
@@ -134,6 +157,7 @@ def test_a_language_model_neither_hears_nor_says_secrets(with_model, model, pass
     model.says = json.dumps({"topic": "Deploys", "action": f"Asked {EMAIL}", "outcome": "They work"})
     summed = client.post("/v1/sessions/s9/summary", json={"sync": True})
     assert summed.json()["metadata"]["action"] == "Asked [email]"
+    assert summed.json()["masked"] == ["email"]
     model.says = json.dumps({"topic": said, "action": "", "outcome": ""})
     refused = client.post("/v1/sessions/s9/summary", json={"sync": True})
     task = client.post("/v1/sessions/s9/summary", json={}).json()["task_id"]

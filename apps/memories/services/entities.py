@@ -44,18 +44,22 @@ def link_unlinked(*, now: datetime) -> tuple[int, Linked]:
         return len(found), memories_link(found=found, source=LinkSource.RULES, now=now)
 
 
-def link_as_told(*, told: Mapping[str, Sequence[tuple[str, str]]], actor_id: str, now: datetime) -> Linked:
+def link_as_told(
+    *, told: Mapping[str, Sequence[tuple[str, str]]], actor_id: str, now: datetime
+) -> tuple[Linked, tuple[str, ...]]:
     """Link memories of main to entities given as (name, type). Unknown memories and blank names are passed over.
+    Returns what came of it, and the kinds of personal data that were masked in names.
 
     Raises Invalid and Blocked. It is a commit, though no memory changes: retrieval takes links in by the change feed.
     """
     known = set(Memory.objects.filter(memory_id__in=list(told)).values_list("memory_id", flat=True))
+    masked: dict[str, None] = {}
     found = {
-        memory_id: [_entity(name.strip(), kind) for name, kind in every if name.strip()]
+        memory_id: [_entity(name.strip(), kind, masked) for name, kind in every if name.strip()]
         for memory_id, every in told.items()
         if memory_id in known
     }
-    return link_found(found=found, source=LinkSource.MANUAL, actor_id=actor_id, now=now)
+    return link_found(found=found, source=LinkSource.MANUAL, actor_id=actor_id, now=now), tuple(masked)
 
 
 def link_found(
@@ -68,7 +72,7 @@ def link_found(
         return memories_link(found=found, source=source, now=now)
 
 
-def _entity(name: str, kind: str) -> Found:
+def _entity(name: str, kind: str, masked: dict[str, None]) -> Found:
     if len(name) > NAME_LENGTH:
         raise Invalid(f"Validation error: entity name exceeds maximum length of {NAME_LENGTH} characters")
     if not kind or len(kind) > TYPE_LENGTH:
@@ -76,5 +80,6 @@ def _entity(name: str, kind: str) -> Found:
     checked_text(name, "entity name")
     checked_text(kind, "entity type")
     refuse_secrets(kind, settings.MEMORIA_REDACTION)
-    name = clean(name, settings.MEMORIA_REDACTION).text
-    return Found(name.lower(), name, kind)
+    kept = clean(name, settings.MEMORIA_REDACTION)
+    masked.update(dict.fromkeys(kept.masked))
+    return Found(kept.text.lower(), kept.text, kind)

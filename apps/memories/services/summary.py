@@ -38,6 +38,8 @@ class Summary:
     is_truncated: bool
     """There were more memories than were read."""
     metadata: dict[str, Any]
+    masked: tuple[str, ...]
+    """Kinds of personal data that were masked in it."""
 
 
 def session_summarise(
@@ -92,7 +94,7 @@ def session_summarise(
         embedder=embedder,
     )
     is_truncated = len(notes) > MEMORIES or page.next_cursor is not None
-    return Summary(written.memory, is_truncated, written.memory.extra_metadata or {})
+    return Summary(written.memory, is_truncated, written.memory.extra_metadata or {}, written.masked)
 
 
 def _is_summary(memory: MemoryRecord) -> bool:

@@ -64,6 +64,8 @@ class LinkAnswer(msgspec.Struct):
     entities_created: int
     entities_reused: int
     edges_created: int
+    masked: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """The kinds of personal data that were masked in names."""
 
 
 class EntitiesView(UserView):
@@ -128,5 +130,7 @@ class LinkView(UserView):
             ]
             for memory_id in dict.fromkeys(each.memory_id for each in body.entities)
         }
-        linked = link_as_told(told=told, actor_id=self.caller.user_id, now=timezone.now())
-        return Response(LinkAnswer(linked.created, linked.reused, linked.created))
+        linked, masked = link_as_told(told=told, actor_id=self.caller.user_id, now=timezone.now())
+        return Response(
+            LinkAnswer(linked.created, linked.reused, linked.created, list(masked) or msgspec.UNSET)
+        )

@@ -23,6 +23,8 @@ class FeedbackAnswer(msgspec.Struct):
     feedback_id: str
     memory_id: str
     signal: str
+    masked: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """The kinds of personal data that were masked in the context."""
 
 
 class FeedbackStats(msgspec.Struct):
@@ -88,10 +90,13 @@ class FeedbackView(UserView):
     )
     def post(self, request: Request, memory_id: str) -> Response:
         body = read_body(request, FeedbackBody)
-        feedback_id = feedback_give(
+        given = feedback_give(
             memory_id=memory_id, signal=body.signal, context=body.context, now=timezone.now()
         )
-        return Response(FeedbackAnswer(feedback_id, memory_id, body.signal), status=201)
+        return Response(
+            FeedbackAnswer(given.feedback_id, memory_id, body.signal, list(given.masked) or msgspec.UNSET),
+            status=201,
+        )
 
 
 class FeedbackStatsView(UserView):

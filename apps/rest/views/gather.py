@@ -76,6 +76,8 @@ class PipelineAnswer(msgspec.Struct):
     memories_rejected: int
     memories_redacted: int
     errors: list[str]
+    masked: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """The kinds of personal data that were masked in any of them."""
 
 
 def _few(items: list[object]) -> None:
@@ -167,12 +169,14 @@ class PipelineView(UserView):
             embedder=embedder(),
         )
         rejected = [item for item in items if item.fate is Fate.REJECTED]
+        masked = dict.fromkeys(label for item in items for label in item.masked)
         return Response(
             PipelineAnswer(
                 sum(item.fate is Fate.STORED for item in items),
                 len(rejected),
                 sum(bool(item.masked) for item in items),
                 [_error(item.reason or "") for item in rejected],
+                list(masked) or msgspec.UNSET,
             )
         )
 

@@ -112,6 +112,8 @@ class PurgeAnswer(msgspec.Struct, omit_defaults=True):
     dry_run: bool = False
     memory_ids: list[str] | None = None
     """The memories, in a dry run."""
+    masked: list[str] | None = None
+    """The kinds of personal data that were masked in what is kept of it."""
 
 
 class VersionObject(msgspec.Struct):
@@ -368,7 +370,8 @@ class PurgeView(UserView):
             dry_run=dry_run,
         )
         ids = purged.memory_ids if dry_run else None
-        return Response(PurgeAnswer(len(purged.memory_ids), purged.restore_point, dry_run, ids))
+        masked = list(purged.masked) or None
+        return Response(PurgeAnswer(len(purged.memory_ids), purged.restore_point, dry_run, ids, masked))
 
 
 class HistoryView(UserView):

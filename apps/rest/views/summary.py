@@ -38,6 +38,8 @@ class SummaryAnswer(msgspec.Struct):
     truncated: bool
     metadata: dict[str, Any] | None
     mode: str
+    masked: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """The kinds of personal data that were masked in it; the result of a task says so too."""
 
 
 class TaskAnswer(msgspec.Struct):
@@ -95,12 +97,13 @@ class SummaryView(UserView):
 
 
 def _result(summary: Summary) -> dict[str, Any]:
-    return {
+    result = {
         "memory_id": summary.memory.memory_id,
         "content": summary.memory.content,
         "truncated": summary.is_truncated,
         "metadata": summary.metadata,
     }
+    return result | {"masked": list(summary.masked)} if summary.masked else result
 
 
 class TaskView(CallerView):

@@ -14,7 +14,7 @@ from apps.memories.view import View
 from apps.versioning.services.snapshots import restore_point_create
 from memoria.drafts import checked_type
 from memoria.errors import Invalid, NotFound
-from memoria.redaction import clean, scrub
+from memoria.redaction import clean, scrubbed
 
 TOPIC_BYTES = 3
 IDS_PER_QUERY = 500
@@ -43,6 +43,8 @@ class Purged:
 
     memory_ids: list[str]
     restore_point: str | None
+    masked: tuple[str, ...] = ()
+    """Kinds of personal data that were masked in what is kept of it: the reason, or how they were found."""
 
 
 def purge_of(
@@ -82,24 +84,25 @@ def memories_purge(
 
     Nothing is written, and no restore point made, where nothing matches. Raises Blocked for a secret in the reason.
     """
-    reason = clean(reason, settings.MEMORIA_REDACTION).text
+    why = clean(reason, settings.MEMORIA_REDACTION)
     # What slipped in earlier is forgotten by naming it, and must not come to stay by that.
-    selection = scrub(wanted.selection, settings.MEMORIA_REDACTION)
+    selection = scrubbed(wanted.selection, settings.MEMORIA_REDACTION)
     if dry_run or not (found := _matching(wanted, view, must_exist)):
         return Purged(sorted(row.memory_id for row in _matching(wanted, view, must_exist)), None)
     with commit(view=view, operation="purge", actor_id=actor_id, now=now) as opened:
         found = _matching(wanted, view, must_exist)
         point = restore_point_create(operation="purge", now=now, behind=1)
         opened.change(Change(row, {"is_active": False, "updated_at": now}) for row in found)
-        payload = {"selected_by": selection} if selection else None
+        payload = {"selected_by": selection.text} if selection.text else None
         audit(
-            (Entry("purge", row.memory_id, payload, reason or selection) for row in found),
+            (Entry("purge", row.memory_id, payload, why.text or selection.text) for row in found),
             actor_id=actor_id,
             now=now,
             seq=opened.seq,
             snapshot_before=point,
         )
-    return Purged(sorted(row.memory_id for row in found), point)
+    masked = tuple(dict.fromkeys((*why.masked, *selection.masked)))
+    return Purged(sorted(row.memory_id for row in found), point, masked)
 
 
 def _matching(wanted: Purge, view: View, must_exist: bool) -> list[Any]:
