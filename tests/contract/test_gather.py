@@ -116,6 +116,19 @@ def test_the_pipeline_counts_what_became_of_each(ada):
     assert (runs["memory_type"], runs["trust_tier"], runs["initial_confidence"]) == ("semantic", "T3", 0.75)
 
 
+def test_the_pipeline_tells_what_is_new_from_what_was_known(ada):
+    first = pipeline(
+        ada, {"content": "Prefers tea"}, {"content": "Runs on Fridays"}, {"content": "Prefers tea"}
+    )
+    assert (first["memories_stored"], first["memories_repeated"]) == (2, 1)
+    again = pipeline(
+        ada, {"content": "prefers tea."}, {"content": "Plays chess"}, {"content": "api_key = abc123def"}
+    )
+    counts = ("memories_stored", "memories_repeated", "memories_rejected", "memories_redacted")
+    assert [again[name] for name in counts] == [1, 1, 1, 0]
+    assert len(ada.contents()) == 3
+
+
 def test_both_stay_with_their_user(ada, ben):
     observe(ada, LINES)
     pipeline(ada, {"content": "Prefers tea"})

@@ -7,8 +7,9 @@ from enum import StrEnum
 
 from apps.memories.records import MemoryRecord
 from apps.memories.services.prepare import Clean, drafts_clean
-from apps.memories.services.write import clean_write
+from apps.memories.services.write import Written, clean_write
 from apps.memories.view import View
+from memoria.decisions import Action
 from memoria.drafts import Draft, checked_session, checked_subject, draft
 from memoria.errors import Blocked, Invalid
 from memoria.ports import Embedder
@@ -23,6 +24,8 @@ APART = timedelta(milliseconds=1)
 
 class Fate(StrEnum):
     STORED = "stored"
+    REPEATED = "repeated"
+    """Known already, or said twice among the items: `memory` is the one that says so."""
     SKIPPED = "skipped"
     REJECTED = "rejected"
 
@@ -159,7 +162,11 @@ def texts_remember(
         embedder=embedder,
     )
     items += [
-        Item(place, Fate.STORED, each.memory, each.masked)
+        Item(place, _fate(each), each.memory, each.masked)
         for (place, _), each in zip(kept, written, strict=True)
     ]
     return sorted(items, key=lambda item: item.place)
+
+
+def _fate(written: Written) -> Fate:
+    return Fate.REPEATED if written.decision.action is Action.DUPLICATE else Fate.STORED

@@ -76,6 +76,8 @@ class PipelineAnswer(msgspec.Struct):
     memories_rejected: int
     memories_redacted: int
     errors: list[str]
+    memories_repeated: int
+    """Known already; neither stored nor rejected."""
     masked: list[str] | msgspec.UnsetType = msgspec.UNSET
     """The kinds of personal data that were masked in any of them."""
 
@@ -176,6 +178,7 @@ class PipelineView(UserView):
                 len(rejected),
                 sum(bool(item.masked) for item in items),
                 [_error(item.reason or "") for item in rejected],
+                sum(item.fate is Fate.REPEATED for item in items),
                 list(masked) or msgspec.UNSET,
             )
         )
