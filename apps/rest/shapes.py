@@ -1,10 +1,13 @@
 """Shapes that several routes answer with."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from apps.memories.records import MemoryRecord
+from apps.memories.selectors import conflicts_of, opponents
+from apps.memories.view import View
 from memoria.times import rfc3339
 
 
@@ -37,7 +40,7 @@ class MemoryObject(msgspec.Struct, kw_only=True):
     decision: DecisionObject | msgspec.UnsetType = msgspec.UNSET
     """In answers that stored it, unless it was simply new."""
     conflicts_with: list[str] | msgspec.UnsetType = msgspec.UNSET
-    """In the answer for one memory, and in retrieved ones: others that may contradict it."""
+    """Where memories are read: others that may contradict it."""
     superseded_by: str | msgspec.UnsetType = msgspec.UNSET
     """In the answer to a batch: the memory of a later item that has taken this one's place already."""
     masked: list[str] | msgspec.UnsetType = msgspec.UNSET
@@ -87,3 +90,12 @@ def memory_object(
         retrieval_score=score,
         extra_metadata=memory.extra_metadata or msgspec.UNSET,
     )
+
+
+def with_conflicts(shown: Iterable[MemoryObject], view: View) -> list[MemoryObject]:
+    """The same memories of the view, each with those that it disagrees with."""
+    every = list(shown)
+    found = opponents(conflicts_of(view=view, memory_ids=[each.memory_id for each in every]))
+    for each in every:
+        each.conflicts_with = found.get(each.memory_id, msgspec.UNSET)
+    return every

@@ -33,6 +33,16 @@ def test_a_contradiction_keeps_both_and_says_so(ada):
     assert len(ada.contents()) == 2
     assert one(ada, old["memory_id"]).json()["conflicts_with"] == [new["memory_id"]]
     assert one(ada, new["memory_id"]).json()["conflicts_with"] == [old["memory_id"]]
+    store(ada, "Lunch is at noon")
+    lists = (
+        ada.http.get("/v1/memories").json()["items"],
+        ada.http.post("/v1/memories/query", json={"memory_types": ["semantic"]}).json()["items"],
+        ada.http.post("/v1/memories/fulltext-search", json={"query": "Fridays noon"}).json(),
+    )
+    for items in lists:
+        found = {item["memory_id"]: item["conflicts_with"] for item in items if "conflicts_with" in item}
+        assert found == {old["memory_id"]: [new["memory_id"]], new["memory_id"]: [old["memory_id"]]}
+        assert len(items) == 3
 
 
 def test_both_sides_of_a_contradiction_are_found_the_newer_first(ada):

@@ -51,8 +51,10 @@ class Conflict:
 
 def conflicts_of(*, view: View, memory_ids: Sequence[str]) -> list[Conflict]:
     """The contradictions, as noticed when one of the two was written, between any of these active memories and
-    others that the view still holds; oldest first.
+    others that the view still holds; oldest first. One statement, and another where some lie among those others.
     """
+    if not memory_ids:
+        return []
     marks = sql.marks(memory_ids)
     either = f"memory_id IN ({marks}) OR other_id IN ({marks}) ORDER BY id"
     rows = sql.select(Relation, ("memory_id", "other_id", "reason"), either, [*memory_ids, *memory_ids])

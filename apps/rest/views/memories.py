@@ -20,7 +20,14 @@ from apps.memories.view import View
 from apps.rest.base import UserView, no_content
 from apps.rest.bodies import Body, read_body, read_query
 from apps.rest.openapi import describe
-from apps.rest.shapes import EXAMPLE_MEMORY, DecisionObject, MemoryObject, MemoryPage, memory_object
+from apps.rest.shapes import (
+    EXAMPLE_MEMORY,
+    DecisionObject,
+    MemoryObject,
+    MemoryPage,
+    memory_object,
+    with_conflicts,
+)
 from apps.rest.views.retrieve import session_filters
 from apps.versioning.services.purge import Purge, memories_purge, purge_of
 from memoria.corrections import Candidate, meant
@@ -195,13 +202,14 @@ class MemoriesView(UserView):
             subject_id=checked_subject(query.subject_id),
         )
         cursor = query.cursor if query.cursor and MEMORY_ID.match(query.cursor) else None
+        view = self.view_of(branch=query.branch, at=query.at)
         page = selectors.memory_list(
-            view=self.view_of(branch=query.branch, at=query.at),
+            view=view,
             filters=filters,
             limit=min(max(query.limit, 1), 500),
             cursor=cursor,
         )
-        return Response(MemoryPage([memory_object(item) for item in page.items], page.next_cursor))
+        return Response(MemoryPage(with_conflicts(map(memory_object, page.items), view), page.next_cursor))
 
 
 class BatchView(UserView):
@@ -247,9 +255,7 @@ class MemoryView(UserView):
     def get(self, request: Request, memory_id: str) -> Response:
         query = read_query(request, ViewQuery)
         view = self.view_of(branch=query.branch, at=query.at)
-        shown = memory_object(selectors.memory_get(view=view, memory_id=memory_id))
-        conflicts = selectors.conflicts_of(view=view, memory_ids=[memory_id])
-        shown.conflicts_with = selectors.opponents(conflicts).get(memory_id, msgspec.UNSET)
+        (shown,) = with_conflicts([memory_object(selectors.memory_get(view=view, memory_id=memory_id))], view)
         return Response(shown)
 
     @describe(
@@ -444,9 +450,7 @@ def _meant(query: str, new_content: str, retrieval: Retrieval) -> str:
 
 def _corrected(view: View, written: Written) -> MemoryObject:
     decision = written.decision
-    shown = memory_object(written.memory)
-    conflicts = selectors.conflicts_of(view=view, memory_ids=[shown.memory_id])
-    shown.conflicts_with = selectors.opponents(conflicts).get(shown.memory_id, msgspec.UNSET)
+    (shown,) = with_conflicts([memory_object(written.memory)], view)
     if decision.action is Action.DUPLICATE:  # another memory said so already, or it itself
         shown.decision = DecisionObject(decision.action, decision.memory_id or "", decision.reason)
     shown.masked = list(written.masked) or msgspec.UNSET

@@ -14,7 +14,7 @@ from apps.memories.retrieval import memories_fulltext
 from apps.rest.base import UserView
 from apps.rest.bodies import StrictBody, read_body
 from apps.rest.openapi import describe
-from apps.rest.shapes import EXAMPLE_MEMORY, MemoryObject, MemoryPage, memory_object
+from apps.rest.shapes import EXAMPLE_MEMORY, MemoryObject, MemoryPage, memory_object, with_conflicts
 from memoria.drafts import checked_subject, checked_tier
 from memoria.errors import Invalid
 from memoria.queries import (
@@ -92,13 +92,14 @@ class QueryView(UserView):
         cursor = (body.cursor or "").strip() or None
         if cursor is not None and not CURSOR.fullmatch(cursor):
             raise Invalid("cursor must be a 32-character hexadecimal memory_id")
+        view = self.view_of(branch=body.branch, at=body.at)
         page = selectors.memory_list(
-            view=self.view_of(branch=body.branch, at=body.at),
+            view=view,
             filters=replace(filters, memory_types=types),
             limit=limit,
             cursor=cursor.lower() if cursor is not None else None,
         )
-        return Response(MemoryPage([memory_object(item) for item in page.items], page.next_cursor))
+        return Response(MemoryPage(with_conflicts(map(memory_object, page.items), view), page.next_cursor))
 
 
 class FulltextView(UserView):
@@ -116,11 +117,13 @@ class FulltextView(UserView):
         query = checked_fulltext(body.query)
         blank = "memory_types entries must not be empty when provided"
         filters = _filters(body, checked_types(body.memory_types, blank=blank, may_be_empty=True))
+        view = self.view_of(branch=body.branch, at=body.at)
         found = memories_fulltext(
-            view=self.view_of(branch=body.branch, at=body.at),
+            view=view,
             query=query,
             limit=limit,
             filters=filters,
             embedder=embedder(),
         )
-        return Response([memory_object(each.memory, score=round(each.score, 4)) for each in found])
+        shown = (memory_object(each.memory, score=round(each.score, 4)) for each in found)
+        return Response(with_conflicts(shown, view))

@@ -53,7 +53,7 @@ def test_who_calls_and_where_is_one_statement(call, statements):
 @pytest.mark.parametrize(
     ("method", "path", "body", "user_statements"),
     [
-        ("GET", "/v1/memories", None, 2),
+        ("GET", "/v1/memories", None, 3),  # the view, the page, and what disagrees with any of it
         ("GET", "/v1/memories/{id}", None, 3),
         ("POST", "/v1/memories/retrieve", '{"query": "number of the day"}', 7),
         ("POST", "/v1/memories", '{"content": "the fourth memory"}', 11),
@@ -68,3 +68,19 @@ def test_statements_per_request(call, statements, method, path, body, user_state
     statements.clear()
     call(method, path.format(id=newest), body)
     assert statements == {"control": 1, "user": user_statements}
+
+
+def test_a_list_asks_for_what_disagrees_once_however_much_there_is(call, statements):
+    """One statement for a page, one more where the other side lies outside it, none where the page is empty."""
+    for n in range(3):
+        for is_not in ("", "not "):
+            call("POST", "/v1/memories", f'{{"content": "Deploys of s{n} are {is_not}allowed on Fridays"}}')
+    for path, conflicts, user_statements in (
+        ("/v1/memories", 6, 3),
+        ("/v1/memories?limit=1", 1, 4),
+        ("/v1/memories?session_id=none", 0, 2),
+    ):
+        statements.clear()
+        items = call("GET", path)["items"]
+        assert sum("conflicts_with" in item for item in items) == conflicts
+        assert statements == {"control": 1, "user": user_statements}
