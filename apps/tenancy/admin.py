@@ -87,7 +87,9 @@ class UserDatabaseAdmin(ModelAdmin):
     @display(description="vectors", ordering="embedding_model")
     def vectors(self, row: UserDatabase) -> str:
         """Of which model all of the user's texts have one; `manage.py reembed --check` counts what is lacking."""
-        return f"{row.embedding_model}, {row.embedding_dim} wide" if row.embedding_model else "some lacking"
+        if row.embedding_model:
+            return f"{row.embedding_model}, {row.embedding_dim} wide"
+        return f"some lacking, {row.embedding_refused} refused" if row.embedding_refused else "some lacking"
 
     @admin.action(description="Suspend: refuse requests, keep the data", permissions=["change"])
     def suspend(self, request: HttpRequest, rows: QuerySet[UserDatabase]) -> None:

@@ -33,6 +33,9 @@ class UserDatabase(models.Model):
     epoch = models.IntegerField(default=0, help_text="Grows whenever routing changes; caches compare it.")
     embedding_model = models.CharField(max_length=200, blank=True, default="")
     embedding_dim = models.IntegerField(default=0)
+    embedding_refused = models.IntegerField(
+        default=0, db_default=0, help_text="Texts that the endpoint did not take when it was last asked."
+    )
     lease_holder = models.CharField(max_length=64, blank=True, default="")
     lease_until = models.DateTimeField(null=True)
     last_error = models.TextField(blank=True, default="")

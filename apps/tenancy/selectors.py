@@ -83,6 +83,12 @@ def users_embedded_otherwise(*, model: str, dim: int) -> list[str]:
     return list(rows.order_by("user_id").values_list("user_id", flat=True))
 
 
+def embedding_refused_count(*, user_id: str) -> int:
+    """How many of the user's texts the embedding endpoint refused when it was last asked; 0 for unknown users."""
+    rows = UserDatabase.objects.filter(pk=user_id).values_list("embedding_refused", flat=True)
+    return rows.first() or 0
+
+
 def least_loaded_server() -> str:
     """The configured server with the fewest databases; among equals the one named first."""
     names = server_names()

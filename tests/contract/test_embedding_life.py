@@ -92,6 +92,7 @@ def test_a_dripping_endpoint_slows_nobody_else_and_what_it_left_out_is_made_up_f
         "width": 32,
         "embedded": 2,
         "lacking": 0,
+        "refused": 0,
         "progress": 1.0,
         "endpoints": 0,
     }
@@ -183,7 +184,7 @@ def test_a_text_that_the_endpoint_refuses_keeps_nobody_waiting(
     answer = ada.post("/v1/memories/batch", json={"memories": items})
     assert answer.status_code == 201, answer.text
     deadline = time.monotonic() + 30
-    while (state := ada.get("/v1/health/capacity").json()["embedding"])["lacking"] > 1:
+    while not (state := ada.get("/v1/health/capacity").json()["embedding"])["refused"]:
         assert time.monotonic() < deadline, state
         time.sleep(0.2)
-    assert (state["lacking"], state["embedded"]) == (1, 69)
+    assert (state["lacking"], state["embedded"], state["refused"]) == (1, 69, 1)

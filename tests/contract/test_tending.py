@@ -141,6 +141,7 @@ def test_the_four_diagnoses_of_an_empty_user(ada):
             "width": 512,
             "embedded": 0,
             "lacking": 0,
+            "refused": 0,
             "progress": 1.0,
             "endpoints": {},
         },

@@ -7,7 +7,7 @@ to run again. Vectors belong to texts, so branches, history and restore points g
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -18,7 +18,7 @@ from apps.memories.services.vectors import TextVectors, vectors_for
 from apps.memories.view import MAIN
 from apps.tenancy import sql
 from apps.tenancy.scope import current_route, user_atomic
-from apps.tenancy.services.embedding import embedding_note
+from apps.tenancy.services.embedding import embedding_note, embedding_refused
 from memoria.ports import Embedder
 
 log = structlog.get_logger(__name__)
@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 TEXTS_PER_STEP = 64
 # Whether an endpoint that refused some texts takes any.
 TAKEN_BY_ALL = "?"
+# A text that was refused is offered again by the same process after this time.
+OFFERED_AGAIN = timedelta(hours=1)
+REFUSALS_KEPT = 10_000
 ACTOR = "memoria"
 
 
@@ -40,31 +43,58 @@ def reembed(*, embedder: Embedder, now: datetime) -> Reembedded:
     """Embed every text of the open user that lacks a vector of this model and width. Raises Unavailable where it
     fails; what was done until then stays done. A text that the endpoint refuses keeps none of the others waiting.
     """
-    dim, done, refused = width(embedder), 0, 0
+    dim, done = width(embedder), 0
+    user_id, refused = current_route().user_id, set[str]()
     for texts in _lacking(embedder.model, dim):
-        for vectors in _embedded(texts, embedder):
-            if vectors is None:
-                refused += 1
-                continue
-            _attach(vectors, now)
-            done += len(vectors.fresh) + len(vectors.known)
-    if refused:
-        log.warning("the endpoint refuses texts, which stay without vectors", count=refused)
+        left_alone = {each for each in texts if _refusals.holds((user_id, embedder.model, each), now)}
+        refused |= left_alone
+        for found in _embedded({h: text for h, text in texts.items() if h not in left_alone}, embedder):
+            if isinstance(found, TextVectors):
+                _attach(found, now)
+                done += len(found.fresh) + len(found.known)
+            else:
+                refused.add(found)
+                _refusals.add((user_id, embedder.model, found), now)
+    if embedding_refused(user_id=user_id, count=len(refused)) and refused:
+        log.warning("the endpoint refuses texts, which stay without vectors", count=len(refused))
     _note(embedder.model, dim)
-    return Reembedded(done, refused)
+    return Reembedded(done, len(refused))
 
 
-def _embedded(texts: dict[str, str], embedder: Embedder) -> Iterator[TextVectors | None]:
-    """The vectors of all texts, in parts where the whole is refused; None for a text that is refused by itself.
+class _Refusals:
+    """Texts that were refused lately, as this process knows: the job comes by every minute, and would offer each of
+    them, and parts of what it lies among, for ever. Another process, as that of `manage.py reembed`, asks for itself.
+    """
+
+    def __init__(self) -> None:
+        self._at: dict[tuple[str, str, str], datetime] = {}
+
+    def holds(self, refused: tuple[str, str, str], now: datetime) -> bool:
+        at = self._at.get(refused)
+        return at is not None and now - at < OFFERED_AGAIN
+
+    def add(self, refused: tuple[str, str, str], now: datetime) -> None:
+        if len(self._at) >= REFUSALS_KEPT:
+            self._at.clear()
+        self._at[refused] = now
+
+
+_refusals = _Refusals()
+
+
+def _embedded(texts: dict[str, str], embedder: Embedder) -> Iterator[TextVectors | str]:
+    """The vectors of all texts, in parts where the whole is refused; the hash of a text that is refused by itself.
     Raises Unavailable when the endpoint takes nothing at all.
     """
+    if not texts:
+        return
     vectors = vectors_for(texts=texts, embedder=embedder)
     if vectors.failure is None:
         yield vectors
         return
     embedder.embed([TAKEN_BY_ALL])
     if len(texts) == 1:
-        yield None
+        yield from texts
         return
     every, half = list(texts.items()), len(texts) // 2
     yield from _embedded(dict(every[:half]), embedder)

@@ -14,7 +14,8 @@ from apps.memories.selectors import figures
 from apps.rest.base import CallerView, UserView
 from apps.rest.openapi import describe
 from apps.tenancy.admission import active_route
-from apps.tenancy.scope import user_database
+from apps.tenancy.scope import current_route, user_database
+from apps.tenancy.selectors import embedding_refused_count
 from memoria.errors import MemoriaError
 
 COUNTED_AT_ONCE = 20
@@ -48,6 +49,8 @@ class EmbeddingHealthObject(msgspec.Struct):
     """0 until an endpoint has told it."""
     embedded: int
     lacking: int
+    refused: int
+    """Texts that the endpoint did not take when it was last asked, of branches and history too: they stay without."""
     progress: float
     """Share of the active memories that have a vector: 0 to 1."""
     endpoints: dict[str, list[str]]
@@ -121,6 +124,7 @@ def _embedding_health() -> EmbeddingHealthObject:
         width=found.width,
         embedded=found.embedded,
         lacking=max(found.active - found.embedded, 0),
+        refused=embedding_refused_count(user_id=current_route().user_id),
         progress=round(found.embedded / found.active, 4) if found.active else 1.0,
         endpoints={use: list(map(str, states)) for use, states in endpoint_states().items()},
     )

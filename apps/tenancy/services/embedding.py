@@ -12,6 +12,12 @@ def embedding_note(*, user_id: str, model: str, dim: int) -> None:
     UserDatabase.objects.filter(pk=user_id).update(embedding_model=model, embedding_dim=dim)
 
 
+def embedding_refused(*, user_id: str, count: int) -> bool:
+    """Note how many of the user's texts the endpoint does not take. Returns whether that is news."""
+    rows = UserDatabase.objects.filter(pk=user_id).exclude(embedding_refused=count)
+    return rows.update(embedding_refused=count) > 0
+
+
 def embedding_missing(*, user_ids: Iterable[str]) -> None:
     """Some text of each of these users got no vector. Writes what is new only: during an outage every store asks."""
     for user_id in sorted(user_ids):  # in one order: two processes that do so cannot deadlock

@@ -1,8 +1,11 @@
 """Vectors follow the configured model, and come back after an outage."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from django.utils import timezone
+from structlog.testing import capture_logs
 
 from apps.jobs import coalesce
 from apps.memories import corpora
@@ -11,13 +14,13 @@ from apps.memories.models import Clock, Embedding, Memory, Revision
 from apps.memories.retrieval import memories_retrieve
 from apps.memories.selectors.figures import embedding_health
 from apps.memories.services.correct import memory_correct
-from apps.memories.services.reembed import reembed
+from apps.memories.services.reembed import Reembedded, reembed
 from apps.memories.services.write import memories_write
 from apps.memories.similarity import nearest_in_main
 from apps.memories.view import MAIN, View
 from apps.tenancy.models import UserDatabase
 from apps.tenancy.scope import user_database
-from apps.tenancy.selectors import users_embedded_otherwise
+from apps.tenancy.selectors import embedding_refused_count, users_embedded_otherwise
 from apps.tenancy.services.embedding import embedding_note
 from apps.versioning.selectors import branch_view
 from apps.versioning.services.branches import branch_create
@@ -165,6 +168,41 @@ def test_what_was_done_before_a_failure_stays_done(in_adas_database):
         reembed(embedder=Down(SMALL, allowed=1), now=timezone.now())
     assert Memory.objects.filter(embedding_id__isnull=False).count() == 64
     assert reembed(embedder=SMALL, now=timezone.now()).texts == 86
+
+
+class Choosy(HashedEmbedder):
+    """Takes no text with a certain word in it, and counts how often it is asked."""
+
+    def __init__(self):
+        super().__init__(32)
+        self.calls = 0
+
+    def embed(self, texts):
+        self.calls += 1
+        if any("unspeakable" in text for text in texts):
+            raise Unavailable("Embedding error: HTTP 400")
+        return super().embed(texts)
+
+
+def test_a_refused_text_is_told_once_and_left_alone_for_a_while(in_adas_database):
+    now, choosy = timezone.now(), Choosy()
+    store(None, *(f"Note {n} of the archive" for n in range(9)), "An unspeakable note")
+    with capture_logs() as logs:
+        assert reembed(embedder=choosy, now=now) == Reembedded(9, 1)
+        choosy.calls = 0
+        for minute in range(1, 4):
+            assert reembed(embedder=choosy, now=now + timedelta(minutes=minute)) == Reembedded(0, 1)
+        assert choosy.calls == 0
+    assert [each["count"] for each in logs if "refuses texts" in each["event"]] == [1]
+    assert embedding_refused_count(user_id="ada") == 1
+    assert users_embedded_otherwise(model=choosy.model, dim=32) == ["ada"]
+    store(None, "Another note")  # keeps nobody waiting
+    assert reembed(embedder=choosy, now=now + timedelta(minutes=4)) == Reembedded(1, 1)
+    assert reembed(embedder=SMALL, now=now + timedelta(hours=2)) == Reembedded(
+        1, 0
+    )  # offered again, and taken
+    assert embedding_refused_count(user_id="ada") == 0
+    assert users_embedded_otherwise(model=SMALL.model, dim=32) == []
 
 
 def test_one_users_vectors_are_nobody_elses(ada, ben):
