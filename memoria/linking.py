@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from memoria.commonplace import COMMONPLACE
 from memoria.corpus import Corpus, RowNumbers, largest
 from memoria.segments import Mask
 from memoria.signals import STRONG, WEAK
@@ -72,7 +73,7 @@ def _keys(corpus: Corpus, seeds: NDArray[np.intp], asked: set[str]) -> dict[str 
         for word in corpus.words_of(int(row)):
             if word[0] in (STRONG, WEAK):
                 names.add(word[1:])
-            elif word[0] in "wh" and not word[1:].isdigit():
+            elif word[0] in "wh" and not word[1:].isdigit() and word not in COMMONPLACE:
                 words.add(word)
     names = {name for name in names if len(corpus.postings(STRONG + name)[0])}
     keys: dict[str | int, float] = dict.fromkeys(words - names - asked, WORD)

@@ -26,6 +26,9 @@ from memoria.weights import DEFAULT, Weights
 
 # Memories whose single passages are compared; all where there are fewer than twice as many.
 CLOSE_LOOK = 200
+# A row with less than this share of the greatest relevance is no answer whatever its tone, age and session: what they
+# can add is not enough for any of the bars.
+NEGLIGIBLE = 0.15
 # The share of an event's words, by rarity, that a memory needs to tell of it.
 EVENT_WORDS = 0.6
 # From this top_k on facts are cut as mildly as messages; up to half of it strictly.
@@ -112,7 +115,7 @@ def rank(
     lap("links")
     own = np.minimum(np.maximum(evidence, 0.0), linked)
     relevance = np.maximum(evidence, linked) + weights.linked_own * own
-    rows = np.flatnonzero(allowed & (relevance > 0))
+    rows = np.flatnonzero(allowed & (relevance > NEGLIGIBLE * relevance[allowed].max()))
     additions = priors.tone(corpus, rows, relevance[rows], evidence[rows], weights)
     multipliers = priors.multipliers(
         *(corpus, rows),
@@ -144,7 +147,7 @@ def rank(
     order = np.lexsort((rows, -scores))
     is_near = _cut(
         *(corpus, rows[order], scores[order], evidence, linked),
-        is_meant=multipliers["reading"][order] > reading.OTHER,
+        is_meant=multipliers["reading"][order] > reading.FORMER,
         named=_named_share(channels, weights),
         top_k=top_k,
         weights=weights,
@@ -356,7 +359,8 @@ def _cut(
         stricter = weights.gap + strictness * (weights.gap_unnamed - weights.gap)
         bar[is_fact & (named[rows] < 0.5)] = stricter
     best = scores.max(initial=0.0)
-    by_link = is_meant & (linked[rows] >= evidence[rows]) & (scores >= weights.gap_linked * best)
+    owes = (linked[rows] >= evidence[rows]) | (linked[rows] >= weights.gap_linked * best)
+    by_link = is_meant & owes & (scores >= weights.gap_linked * best)
     return ((scores >= bar * best) | by_link) & (scores >= weights.floor)  # type: ignore[no-any-return]
 
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from memoria.tokens import STOP_WORDS, tokens
 
 # What is left of the score of a fact that denies what is asked for, tells of what is over, is about another thing of
-# the kind, was true before the last turn, holds no time or no cause where one is wanted, or is about the very thing
-# whose company is asked for.
+# the kind, was true before the last turn, is yet to come, says itself that it is beside the point, holds no time or
+# no cause where one is wanted, or is about the very thing whose company is asked for.
 DENIED = 0.4
 FORMER = 0.6
 OTHER = 0.5
 SUPERSEDED = 0.5
+PLANNED = 0.7
+ASIDE = 0.5
 TIMELESS = 0.8
 CAUSELESS = 0.8
 ABOUT_ITSELF = 0.7
@@ -46,6 +48,11 @@ _PAST = re.compile(
 _STATE = re.compile(
     r"\b(?:still|now|currently|any ?more|any longer|should (?:we|i))\b"
     r"|现在|还在|目前|当前|如今|还[用是有]|应该|该不该",
+    re.IGNORECASE,
+)
+_FUTURE = re.compile(
+    r"\b(?:will|shall|plan\w*|going to|next|upcoming|future|roadmap|intend\w*|when)\b"
+    r"|计划|打算|规划|将|会|准备|未来|明年|下[个周月]|什么时候|何时",
     re.IGNORECASE,
 )
 _WHICH = re.compile(r"\b(?:which|what) (?!(?:is|was|does|has|this)\b)\w+s\b|哪些|哪几", re.IGNORECASE)
@@ -76,21 +83,37 @@ _INSTEAD = re.compile(
 _SELF = re.compile(r"\b(?:i|my|me|i['’](?:m|ve|d|ll))\b|我(?!们)", re.IGNORECASE)
 _OVER = re.compile(
     r"\b(?:used to|formerly|previously|no longer|(?:migrated|moved|switched) away|(?:gave|given) up|quit|stopped"
-    r"|rejected|dropped|abandoned|retired|deprecated|discarded|decommissioned|discontinued|ruled out"
+    r"|moved off|rejected|dropped|abandoned|retired|deprecated|discarded|decommissioned|discontinued|ruled out"
     r"|(?:the|our) (?:old|previous|former)|until (?:19|20)\d\d)\b"
     r"|曾经|以前|之前用|不再|废弃|弃用|下线|停用|放弃|否决|淘汰|旧版|老系统",
     re.IGNORECASE,
 )
+_PLANNED = re.compile(
+    r"\b(?:plans? to|planned (?:to|for)|(?:is|are) going to|intends? to|roadmap"
+    r"|will (?:move|migrate|switch|adopt|be))\b"
+    r"|计划(?=[在于把将从下明\s\d])|规划[:：]|打算|拟于|将于|即将",
+    re.IGNORECASE,
+)
+# What never was so says nothing about whether it still is.
+_NEVER = re.compile(r"\bnever\b|从未|从没|从来没", re.IGNORECASE)
+_ASIDE = re.compile(
+    r"\b(?:nothing to do with|unrelated to|not related to|(?:does|did) not affect)\b|无关|不影响|题外话",
+    re.IGNORECASE,
+)
 _TURNED = re.compile(
-    r"\b(?:abandon|remov|retir|deprecat|drop|paus|suspend|revert|return|roll\w* back|switch|migrat|replac|stop|quit"
-    r"|mov\w+ (?:away|off|back)|discontinu|decommission|sunset|no longer|went back|is back|gave up)\w*"
-    r"|废弃|弃用|停用|暂停|回退|回滚|移除|下线|迁回|切回|改回|不再|取消|放弃|替换|停止|淘汰|撤回|迁移回",
+    r"\b(?:abandon|remov|delet|uninstall|retir|deprecat|drop|paus|suspend|revert|return|roll\w* back|switch|migrat"
+    r"|replac|stop|quit|mov\w+ (?:away|off|back)|discontinu|decommission|sunset|no longer|went back|is back"
+    r"|gave up)\w*"
+    r"|废弃|弃用|停用|暂停|停止|删除|卸载|换回|退回|回退|回滚|移除|下线|迁回|切回|改回|不再|取消|放弃|替换|淘汰|撤回|迁移回",
     re.IGNORECASE,
 )
 _TROUBLE = re.compile(
-    r"\b(?:bug|issue|problem|error|mismatch|slow|hard|fell"
-    r"|fail\w*|crash\w*|broke\w*|leak\w*|drop\w*|difficult\w*|regress\w*)\b"
-    r"|问题|故障|失败|导致|下降|错误|漏洞|白屏|崩溃|超时|困难",
+    r"\b(?:bug|issue|problem|error|fault|mismatch|slow|hard|fell|wrong|lost|loss|los(?:es|ing)|late|down|stuck|nobody"
+    r"|unable|unstable|expensive|missing|sick|too|outage|accident|injur\w*|delay\w*|cancel\w*|complain\w*|confus\w*|refus\w*"
+    r"|reject\w*|damag\w*|spoil\w*|corrupt\w*|overheat\w*|mis[a-z]{3,}ed|fail\w*|crash\w*|broke\w*|leak\w*|drop\w*"
+    r"|difficult\w*|regress\w*|conflict\w*|incompatib\w*|vulnerab\w*)\b"
+    r"|问题|故障|失败|导致|下降|错误|错了|出错|混淆|投诉|抱怨|漏洞|漏[水油电气]|泄漏|泄露|白屏|崩溃|闪退|卡顿|超时|困难"
+    r"|丢失|丢了|坏了|延迟|延误|过热|报警|事故|受伤|损失|流失|亏损|超支|退货|差评|冲突|不兼容|不[足准稳够能]|无法|太[慢贵重吵]",
     re.IGNORECASE,
 )
 _TIME = re.compile(
@@ -140,6 +163,8 @@ class Asked:
     """Asks for what is so: a fact that denies the question's words is no answer."""
     is_present: bool
     """Asks for what is so now: a fact that tells of what is over is none either."""
+    is_now: bool
+    """And not for what is to come."""
     state: bool
     """Asks whether something still holds: what changed it answers, what began it does not."""
     when: bool
@@ -156,8 +181,8 @@ class Asked:
 
 
 def is_telling(text: str) -> bool:
-    """Whether a text denies something, or tells of what is over."""
-    return _DENYING.search(text) is not None or _OVER.search(text) is not None
+    """Whether a text denies something, tells of what is over or to come, or says that it is beside the point."""
+    return any(rule.search(text) for rule in (_DENYING, _OVER, _PLANNED, _ASIDE))
 
 
 def asked(query: str) -> Asked:
@@ -168,6 +193,7 @@ def asked(query: str) -> Asked:
         terms=frozenset(token for token in tokens(query) if len(token) > 1),
         asserts=asserts,
         is_present=asserts and _PAST.search(query) is None,
+        is_now=asserts and _PAST.search(query) is None and _FUTURE.search(query) is None,
         state=is_polar and _STATE.search(query) is not None,
         when=_WHEN.search(query) is not None,
         why=_WHY.search(query) is not None,
@@ -196,6 +222,12 @@ def _alone(question: Asked, text: str) -> float:
         factor *= 1 - (1 - DENIED) * _denied(question.terms, text)
     if question.is_present and _OVER.search(text) and not _INSTEAD.search(text):
         factor *= FORMER
+    if question.is_now and _PLANNED.search(text):
+        factor *= PLANNED
+    if question.state and _NEVER.search(text):
+        factor *= OTHER
+    if question.asserts and _ASIDE.search(text):
+        factor *= ASIDE
     if question.kinds and _is_of_another(question.kinds, text):
         factor *= OTHER
     if question.when and not _TIME.search(text):

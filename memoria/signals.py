@@ -6,7 +6,7 @@ like, so that full-text search never meets them. The same rules read queries.
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from memoria.entities import plain
@@ -25,6 +25,7 @@ FACT, INSTRUCTION, PREFERENCE, VOICE, TELLING = "xf", "xi", "xp", "xv", "xt"
 VOICE_STEPS = 10
 
 _CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
+_PAIR = re.compile(f"[{_CJK}]{{2}}")
 _LABEL = re.compile(r"^\s*\w{1,20}\s*[:：]\s")
 _FIRST = re.compile(
     r"\b(?:i|i'm|i've|i'd|i'll|me|my|mine|myself|we|our|us|we're|we've|ours)\b|[我咱]", re.IGNORECASE
@@ -63,13 +64,22 @@ _SURNAMES = (
     "王李张刘陈杨赵黄吴徐孙朱胡郭林罗梁宋郑谢韩唐冯董程曹袁邓傅沈彭吕苏卢蒋蔡贾魏薛叶阎潘杜戴夏钟汪田姜范姚谭廖邹熊"
     "陆郝孔崔邱秦顾侯邵孟龙段雷钱汤尹黎易武乔贺赖龚庞"
 )
+# Surnames that begin other words as well, with what makes a word of them.
+_SURNAMES_TOO = (
+    "周(?![一二三四五六日天末报期年岁边围内转])|何(?![时处必况人种等以不])|高(?![级度效性速层温中校大小低管铁考兴峰并品质压频价])"
+    "|马(?![上路车达力克拉桶虎蹄])|许(?![多久可诺愿])|曾(?![经])|于(?![是此])|任(?![何务意职期])|余(?![额下量地])|丁(?![字])"
+    "|石(?![头油墨英材])|方(?![案法面便式向针块才位])|金(?![额融属色库价])|江(?![南苏西河])|万(?![一元能])|常(?![见用常规年务])"
+    "|安(?![全排装静心卓])|施(?![工行加])|温(?![度水泉暖室和])|康(?![复])|向(?![上下前后])|齐(?![全])|白(?![天色板名])|关(?![于闭键注系联])"
+    "|成(?![本功为果员都立长])|华(?![为东南北])|车(?![间辆库位站票主])|房(?![间价租子东])"
+)
+_SURNAME = f"[{_SURNAMES}]|{_SURNAMES_TOO}"
 _AFTER_NAME = (
     "负责|提出|设计|说|表示|认为|建议|在|是|上周|本周|昨天|今天|最近|发现|写|修|做|把|用|有|和|与|、|，|。|的|团队|喜欢|想"
     "|要|去|住|买|会|不"
 )
 _CHINESE_NAME = re.compile(
     rf"(?:^|(?<=[^{_CJK}])|(?<=[的由给让请找和与、是]))"
-    rf"([小老阿][{_SURNAMES}]|[{_SURNAMES}][{_CJK}]{{1,2}}?)(?={_AFTER_NAME}|$|[^{_CJK}])"
+    rf"([小老阿](?:{_SURNAME})|(?:{_SURNAME})[{_CJK}]{{1,2}}?)(?={_AFTER_NAME}|$|[^{_CJK}])"
 )
 _QUALIFIER = re.compile(rf"([{_CJK}]{{2,6}}?)(?:组|部|部门|团队|小组)?的$")
 
@@ -130,6 +140,15 @@ def names(text: str) -> Names:
         tuple(map(encoded, qualifiers)),
         tuple(initials),
     )
+
+
+def names_asked(query: str) -> Names:
+    """The names in a query. No rule knows all Chinese ones, so any pair of characters is a weak one: it counts where
+    some memory has it as a name.
+    """
+    found = names(query)
+    pairs = {encoded(token) for token in tokens(query) if len(token) == 2 and _PAIR.match(token)}
+    return replace(found, weak=found.weak | (pairs - found.strong))
 
 
 @lru_cache(maxsize=50_000)

@@ -30,7 +30,7 @@ from memoria.priors import Window
 from memoria.ranking import Feedback, Hit, Question
 from memoria.reading import asked
 from memoria.segments import TIERS, TYPES, Mask
-from memoria.signals import names
+from memoria.signals import names_asked
 from memoria.temporal import Intent, asks_for_time_alone, intent
 from memoria.tokens import search_terms
 from memoria.types import TrustTier
@@ -101,7 +101,7 @@ def memories_retrieve(
     vector, degraded = query_vector(query=point, embedder=embedder)
     clock.lap("embedding")
     dim = len(vector) if vector is not None else (embedder.dim if embedder is not None else 0)
-    named = names(point)
+    named = names_asked(point)
     terms = [*search_terms(point), *(short for short, _ in named.initials)]
     model = embedder.model if embedder is not None else ""
     corpus, is_part = corpus_for(view, model=model, dim=dim, terms=terms, filters=filters)

@@ -50,10 +50,18 @@ def factor(question, text):
         ),
         ("Which tool do we use?", "We no longer use Ant, we use Make now", "We no longer use any tool"),
         ("我们用什么工具？", "我们不再用 Ant，现在用 Make。", "我们不再用 Ant。"),
+        ("Which shops take cards?", "The north shop takes cards", "The east shop plans to take cards"),
+        ("哪些门店收现金？", "北店收现金。", "东店计划明年收现金。"),
+        ("Are we still using Svelte?", "Svelte was dropped", "The wiki never used Svelte"),
+        (
+            "How was the echo found?",
+            "The echo came from a speaker",
+            "The lamp has nothing to do with the echo",
+        ),
     ],
 )
 def test_an_answer_keeps_more_than_what_only_sounds_like_one(question, answers, sounds):
-    assert factor(question, answers) == 1.0
+    assert factor(question, answers) >= 1.0
     assert factor(question, sounds) < 1.0
 
 
@@ -72,6 +80,10 @@ def test_an_answer_keeps_more_than_what_only_sounds_like_one(question, answers, 
         ("Is the deadline day 3?", "The deadline is day 5"),
         ("Which bus leaves after bus 3?", "Bus 4 leaves after it"),
         ("How do Ann Hill and Ann Mill get on?", "Ann Mill envies her"),
+        ("What will the east shop do next?", "The east shop plans to take cards"),
+        ("东店计划做什么？", "东店计划明年收现金。"),
+        ("Did we ever use Svelte?", "The wiki never used Svelte"),
+        ("Does the lamp explain the echo?", "The lamp has nothing to do with the echo"),
     ],
 )
 def test_denial_and_the_past_are_answers_where_they_are_asked_for(question, text):
@@ -89,6 +101,22 @@ def test_whether_something_still_holds_is_told_by_what_turned_it():
     found = factors(question, texts, [0.0, 30 * DAY, 60 * DAY, 90 * DAY], [0] * 4)
     assert found[2] == TURN
     assert found[0] < found[1] == found[3] == 1.0  # adopted before; a reason for the turn; after it
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Two clients cancelled over Svelte",
+        "Svelte mislabelled the axes",
+        "Svelte overheated the laptops",
+        "Svelte 把日期和月份混淆，错了二十处",
+        "Svelte 太慢，客户投诉",
+    ],
+)
+def test_the_reason_for_a_turn_outlives_what_spoke_for_the_thing(reason):
+    texts = ["Svelte was adopted", reason, "We went back from Svelte to plain pages"]
+    found = factors(asked("Should we use Svelte now?"), texts, [0.0, DAY, 2 * DAY], [0] * 3)
+    assert found == [SUPERSEDED, 1.0, TURN]
 
 
 def test_without_a_turn_nothing_is_outdated():

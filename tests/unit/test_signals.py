@@ -1,8 +1,8 @@
-"""What ranking wants to know of a text: here, the names of it in Latin letters that are not ASCII."""
+"""What ranking wants to know of a text: here, names in Latin letters that are not ASCII, and Chinese ones."""
 
 import pytest
 
-from memoria.signals import names
+from memoria.signals import names, names_asked
 from memoria.tokens import encoded, tokens
 
 
@@ -28,3 +28,27 @@ def test_a_name_is_known_by_its_whole_word(text: str, name: str) -> None:
 
 def test_a_name_and_its_plain_spelling_are_one() -> None:
     assert names("We asked José").strong == names("We asked Jose").strong
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("周岚是护士长", "周岚"),
+        ("高远负责发布", "高远"),
+        ("何亮在修水泵", "何亮"),
+        ("方案是小马写的", "小马"),
+        ("高级工程师负责审查", ""),
+        ("周一是休息日，周边是山", ""),
+        ("任务是完成迁移", ""),
+        ("许多是旧的，于是要换", ""),
+    ],
+)
+def test_a_chinese_name_begins_with_a_surname_and_no_word_does(text: str, name: str) -> None:
+    assert names(text).strong == ({encoded(name)} if name else set())
+
+
+def test_any_pair_of_characters_in_a_question_may_be_a_name() -> None:
+    asked = names_asked("周岚管的 Redis 有没有隐患？")
+    assert encoded("redis") in asked.strong
+    assert encoded("隐患") in asked.weak
+    assert names_asked("Who runs Redis?") == names("Who runs Redis?")
