@@ -319,7 +319,7 @@ def _read(
 ) -> Scores:
     """Factors for the facts among the best whose texts say more, or something else, than their words do."""
     read = np.ones(len(rows))
-    if asked is None or not weights.reading or not (asked.reads_all or asked.asserts):
+    if asked is None or not weights.reading:
         return read
     facts = np.flatnonzero(corpus.is_fact[rows])
     if not len(facts) or not (asked.reads_all or corpus.is_telling[rows[facts]].any()):

@@ -14,7 +14,7 @@ from memoria.tokens import STOP_WORDS, tokens
 
 # What is left of the score of a fact that denies what is asked for, tells of what is over, is about another thing of
 # the kind, was true before the last turn, is yet to come, says itself that it is beside the point, holds no time or
-# no cause where one is wanted, or is about the very thing whose company is asked for.
+# no cause where one is wanted, is a guess or hearsay, or is about the very thing whose company is asked for.
 DENIED = 0.4
 FORMER = 0.6
 OTHER = 0.5
@@ -23,6 +23,7 @@ PLANNED = 0.7
 ASIDE = 0.5
 TIMELESS = 0.8
 CAUSELESS = 0.8
+DOUBTFUL = 0.85
 ABOUT_ITSELF = 0.7
 # What a turn is worth where the question is whether something still holds.
 TURN = 1.25
@@ -55,11 +56,17 @@ _FUTURE = re.compile(
     r"|计划|打算|规划|将|会|准备|未来|明年|下[个周月]|什么时候|何时",
     re.IGNORECASE,
 )
+_GUESS = re.compile(
+    r"\b(?:might|could|maybe|perhaps|possib\w*|rumou?r\w*|heard|says?|said|thinks?|thought|wonder\w*|claim\w*|sure)\b"
+    r"|可能|也许|或许|听说|据说|传言|谁说|确定",
+    re.IGNORECASE,
+)
 _WHICH = re.compile(r"\b(?:which|what) (?!(?:is|was|does|has|this)\b)\w+s\b|哪些|哪几", re.IGNORECASE)
 _WHEN = re.compile(r"\b(?:when|what (?:time|day|date))\b|什么时候|何时|几点|哪天|哪一天|多久", re.IGNORECASE)
 
 _DENYING = re.compile(
-    r"(?:\b(?:not|never|cannot|without|nor|no longer|instead of|rather than)\b|n['’]t\b)(?P<said>[^.,;:()!?\n—]*)"
+    r"(?:\b(?:not|never|cannot|without|nor|no longer|instead of|rather than"
+    r"|no(?! (?:more|later|less|fewer|longer|doubt|matter|one)\b))\b|n['’]t\b)(?P<said>[^.,;:()!?\n—]*)"
     r"|(?:不(?![仅同错过断少久但])|从未|尚未|并未|没有|没|未|无需|禁止)(?P<chinese>[^，。；,;:：（）()!！?？\n]*)",
     re.IGNORECASE,
 )
@@ -82,7 +89,8 @@ _INSTEAD = re.compile(
 # What somebody does not do or like is as much an answer as what they do.
 _SELF = re.compile(r"\b(?:i|my|me|i['’](?:m|ve|d|ll))\b|我(?!们)", re.IGNORECASE)
 _OVER = re.compile(
-    r"\b(?:used to|formerly|previously|no longer|(?:migrated|moved|switched) away|(?:gave|given) up|quit|stopped"
+    r"\b(?:used to|(?:had|used|did) before|formerly|previously|no longer|(?:migrated|moved|switched) away"
+    r"|(?:gave|given) up|quit|stopped"
     r"|moved off|rejected|dropped|abandoned|retired|deprecated|discarded|decommissioned|discontinued|ruled out"
     r"|(?:the|our) (?:old|previous|former)|until (?:19|20)\d\d)\b"
     r"|曾经|以前|之前用|不再|废弃|弃用|下线|停用|放弃|否决|淘汰|旧版|老系统",
@@ -96,6 +104,12 @@ _PLANNED = re.compile(
 )
 # What never was so says nothing about whether it still is.
 _NEVER = re.compile(r"\bnever\b|从未|从没|从来没", re.IGNORECASE)
+_DOUBTFUL = re.compile(
+    r"\b(?:wonder\w* (?:if|whether)|perhaps|possibly|rumou?r\w*|unconfirmed|supposedly|allegedly|reportedly|not sure"
+    r"|(?:some(?:one|body)|they) (?:says?|said|thinks?|thought|heard|claim\w*)|(?:have|has|i|we) heard"
+    r"|might (?:be|have|use|go))\b|maybe|听说|据说|传言|有人说|也许|或许|不确定|未经证实",
+    re.IGNORECASE,
+)
 _ASIDE = re.compile(
     r"\b(?:nothing to do with|unrelated to|not related to|(?:does|did) not affect)\b|无关|不影响|题外话",
     re.IGNORECASE,
@@ -171,6 +185,8 @@ class Asked:
     why: bool
     which: frozenset[str]
     """Asked which ones have to do with these, what a fact says of these themselves is no answer."""
+    is_guess: bool
+    """Asks for guesses or hearsay itself."""
     kinds: frozenset[tuple[str, str]]
     """Things it names, each with its kind: facts about another one of the kind are not meant."""
 
@@ -181,8 +197,8 @@ class Asked:
 
 
 def is_telling(text: str) -> bool:
-    """Whether a text denies something, tells of what is over or to come, or says that it is beside the point."""
-    return any(rule.search(text) for rule in (_DENYING, _OVER, _PLANNED, _ASIDE))
+    """Whether a text denies something, tells of what is over or to come, guesses, or says it is beside the point."""
+    return any(rule.search(text) for rule in (_DENYING, _OVER, _PLANNED, _DOUBTFUL, _ASIDE))
 
 
 def asked(query: str) -> Asked:
@@ -198,6 +214,7 @@ def asked(query: str) -> Asked:
         when=_WHEN.search(query) is not None,
         why=_WHY.search(query) is not None,
         which=frozenset(_things(query)) if _WHICH.search(query) else frozenset(),
+        is_guess=_GUESS.search(query) is not None,
         kinds=_kinds(query, figures=not is_polar and _COMPARED.search(query) is None),
     )
 
@@ -228,6 +245,8 @@ def _alone(question: Asked, text: str) -> float:
         factor *= OTHER
     if question.asserts and _ASIDE.search(text):
         factor *= ASIDE
+    if not question.is_guess and _DOUBTFUL.search(text):
+        factor *= DOUBTFUL
     if question.kinds and _is_of_another(question.kinds, text):
         factor *= OTHER
     if question.when and not _TIME.search(text):
@@ -247,15 +266,16 @@ def _denied(terms: frozenset[str], text: str) -> float:
     """The share of the terms in a text that it denies and says nowhere else."""
     held = terms.intersection(tokens(text))
     denied: set[str] = set()
-    affirmed, end = "", 0
-    for match in _DENYING.finditer(text) if held else ():
+    affirmed, end, at = "", 0, 0
+    while held and (match := _DENYING.search(text, at)) is not None:
+        at = match.end()
         said = match.group("said") or match.group("chinese") or ""
         if not _ALONE.search(said):
             span = _BUT.split(said)[0]
             denied.update(tokens(span))
             start = match.end() - len(said)  # what is denied ends the match
             affirmed += f"{text[end:start]} "
-            end = start + len(span)
+            at = end = start + len(span)
     if held & denied:
         denied.difference_update(tokens(affirmed + text[end:]))
     return len(held & denied) / max(len(held), 1)
