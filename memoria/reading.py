@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from memoria.tokens import STOP_WORDS, tokens
 
 # What is left of the score of a fact that denies what is asked for, tells of what is over, is about another thing of
-# the kind, was true before the last turn, is yet to come, says itself that it is beside the point, holds no time or
-# no cause where one is wanted, is a guess or hearsay, or is about the very thing whose company is asked for.
+# the kind, was true before the last turn, is yet to come, holds no time or no cause where one is wanted, is a guess
+# or hearsay, or is about the very thing whose company is asked for.
 DENIED = 0.4
 FORMER = 0.6
 OTHER = 0.5
 SUPERSEDED = 0.5
 PLANNED = 0.7
-ASIDE = 0.5
 TIMELESS = 0.8
 CAUSELESS = 0.8
 DOUBTFUL = 0.85
@@ -56,6 +55,7 @@ _FUTURE = re.compile(
     r"|计划|打算|规划|将|会|准备|未来|明年|下[个周月]|什么时候|何时",
     re.IGNORECASE,
 )
+_SHOULD = re.compile(r"\bshould\b|应该|该不该|要不要", re.IGNORECASE)
 _GUESS = re.compile(
     r"\b(?:might|could|maybe|perhaps|possib\w*|rumou?r\w*|heard|says?|said|thinks?|thought|wonder\w*|claim\w*|sure)\b"
     r"|可能|也许|或许|听说|据说|传言|谁说|确定",
@@ -92,26 +92,23 @@ _OVER = re.compile(
     r"\b(?:used to|(?:had|used|did) before|formerly|previously|no longer|(?:migrated|moved|switched) away"
     r"|(?:gave|given) up|quit|stopped"
     r"|moved off|rejected|dropped|abandoned|retired|deprecated|discarded|decommissioned|discontinued|ruled out"
-    r"|(?:the|our) (?:old|previous|former)|until (?:19|20)\d\d)\b"
+    r"|(?:the|our) (?:previous|former)|our old|the old (?:one|way|version|system|server|process|rule|setup)"
+    r"|until (?:19|20)\d\d)\b"
     r"|曾经|以前|之前用|不再|废弃|弃用|下线|停用|放弃|否决|淘汰|旧版|老系统",
     re.IGNORECASE,
 )
 _PLANNED = re.compile(
-    r"\b(?:plans? to|planned (?:to|for)|(?:is|are) going to|intends? to|roadmap"
-    r"|will (?:move|migrate|switch|adopt|be))\b"
-    r"|计划(?=[在于把将从下明\s\d])|规划[:：]|打算|拟于|将于|即将",
+    r"\b(?:plans? to|planned (?:to|for)|intends? to|will (?:move|migrate|switch|adopt))\b"
+    r"|计划(?=[在于把将从下明\s\d])|规划[:：]|打算|拟于",
     re.IGNORECASE,
 )
-# What never was so says nothing about whether it still is.
-_NEVER = re.compile(r"\bnever\b|从未|从没|从来没", re.IGNORECASE)
+# What some other thing never was says nothing about whether this one still is.
+_NEVER = re.compile(r"\w\s+never\b|从未|从没|从来没", re.IGNORECASE)
+_OURS = re.compile(r"\b(?:i|we|us|our|my)\b|[我咱]", re.IGNORECASE)
 _DOUBTFUL = re.compile(
     r"\b(?:wonder\w* (?:if|whether)|perhaps|possibly|rumou?r\w*|unconfirmed|supposedly|allegedly|reportedly|not sure"
     r"|(?:some(?:one|body)|they) (?:says?|said|thinks?|thought|heard|claim\w*)|(?:have|has|i|we) heard"
     r"|might (?:be|have|use|go))\b|maybe|听说|据说|传言|有人说|也许|或许|不确定|未经证实",
-    re.IGNORECASE,
-)
-_ASIDE = re.compile(
-    r"\b(?:nothing to do with|unrelated to|not related to|(?:does|did) not affect)\b|无关|不影响|题外话",
     re.IGNORECASE,
 )
 _TURNED = re.compile(
@@ -122,10 +119,11 @@ _TURNED = re.compile(
     re.IGNORECASE,
 )
 _TROUBLE = re.compile(
-    r"\b(?:bug|issue|problem|error|fault|mismatch|slow|hard|fell|wrong|lost|loss|los(?:es|ing)|late|down|stuck|nobody"
-    r"|unable|unstable|expensive|missing|sick|too|outage|accident|injur\w*|delay\w*|cancel\w*|complain\w*|confus\w*|refus\w*"
-    r"|reject\w*|damag\w*|spoil\w*|corrupt\w*|overheat\w*|mis[a-z]{3,}ed|fail\w*|crash\w*|broke\w*|leak\w*|drop\w*"
-    r"|difficult\w*|regress\w*|conflict\w*|incompatib\w*|vulnerab\w*)\b"
+    r"\b(?:bug|issue|problem|error|fault|mismatch|slow|hard|fell|wrong|lost|loss|los(?:es|ing)|stuck|unable|unstable"
+    r"|expensive|outage|accident|injur\w*|delay\w*|cancel\w*|complain\w*|confus\w*|refus\w*|reject\w*|damag\w*|spoil\w*"
+    r"|corrupt\w*|overheat\w*|mis[a-z]{3,}ed|fail\w*|crash\w*|broke\w*|leak\w*|drop\w*|difficult\w*|regress\w*"
+    r"|conflict\w*|incompatib\w*|vulnerab\w*|too (?:slow|late|loud|heavy|complex|small|big)"
+    r"|(?:is|was|were|went|goes|been) down)\b"
     r"|问题|故障|失败|导致|下降|错误|错了|出错|混淆|投诉|抱怨|漏洞|漏[水油电气]|泄漏|泄露|白屏|崩溃|闪退|卡顿|超时|困难"
     r"|丢失|丢了|坏了|延迟|延误|过热|报警|事故|受伤|损失|流失|亏损|超支|退货|差评|冲突|不兼容|不[足准稳够能]|无法|太[慢贵重吵]",
     re.IGNORECASE,
@@ -180,7 +178,9 @@ class Asked:
     is_now: bool
     """And not for what is to come."""
     state: bool
-    """Asks whether something still holds: what changed it answers, what began it does not."""
+    """Asks whether something still holds, or should: what changed it answers, what began it does not."""
+    is_still: bool
+    """And not whether it should."""
     when: bool
     why: bool
     which: frozenset[str]
@@ -197,8 +197,8 @@ class Asked:
 
 
 def is_telling(text: str) -> bool:
-    """Whether a text denies something, tells of what is over or to come, guesses, or says it is beside the point."""
-    return any(rule.search(text) for rule in (_DENYING, _OVER, _PLANNED, _DOUBTFUL, _ASIDE))
+    """Whether a text denies something, tells of what is over or to come, or guesses."""
+    return any(rule.search(text) for rule in (_DENYING, _OVER, _PLANNED, _DOUBTFUL))
 
 
 def asked(query: str) -> Asked:
@@ -211,6 +211,7 @@ def asked(query: str) -> Asked:
         is_present=asserts and _PAST.search(query) is None,
         is_now=asserts and _PAST.search(query) is None and _FUTURE.search(query) is None,
         state=is_polar and _STATE.search(query) is not None,
+        is_still=is_polar and _STATE.search(query) is not None and _SHOULD.search(query) is None,
         when=_WHEN.search(query) is not None,
         why=_WHY.search(query) is not None,
         which=frozenset(_things(query)) if _WHICH.search(query) else frozenset(),
@@ -241,10 +242,8 @@ def _alone(question: Asked, text: str) -> float:
         factor *= FORMER
     if question.is_now and _PLANNED.search(text):
         factor *= PLANNED
-    if question.state and _NEVER.search(text):
+    if question.is_still and _NEVER.search(text) and not _OURS.search(text):
         factor *= OTHER
-    if question.asserts and _ASIDE.search(text):
-        factor *= ASIDE
     if not question.is_guess and _DOUBTFUL.search(text):
         factor *= DOUBTFUL
     if question.kinds and _is_of_another(question.kinds, text):

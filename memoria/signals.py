@@ -64,7 +64,8 @@ _SURNAMES = (
     "王李张刘陈杨赵黄吴徐孙朱胡郭林罗梁宋郑谢韩唐冯董程曹袁邓傅沈彭吕苏卢蒋蔡贾魏薛叶阎潘杜戴夏钟汪田姜范姚谭廖邹熊"
     "陆郝孔崔邱秦顾侯邵孟龙段雷钱汤尹黎易武乔贺赖龚庞"
 )
-# Surnames that begin other words as well, with what makes a word of them.
+# Surnames that begin other words as often, with what makes a word of them: names only of whom something is told that
+# only people do or are.
 _SURNAMES_TOO = (
     "周(?![一二三四五六日天末报期年岁边围内转])|何(?![时处必况人种等以不])|高(?![级度效性速层温中校大小低管铁考兴峰并品质压频价])"
     "|马(?![上路车达力克拉桶虎蹄])|许(?![多久可诺愿])|曾(?![经])|于(?![是此])|任(?![何务意职期])|余(?![额下量地])|丁(?![字])"
@@ -72,15 +73,20 @@ _SURNAMES_TOO = (
     "|安(?![全排装静心卓])|施(?![工行加])|温(?![度水泉暖室和])|康(?![复])|向(?![上下前后])|齐(?![全])|白(?![天色板名])|关(?![于闭键注系联])"
     "|成(?![本功为果员都立长])|华(?![为东南北])|车(?![间辆库位站票主])|房(?![间价租子东])"
 )
-_SURNAME = f"[{_SURNAMES}]|{_SURNAMES_TOO}"
 _AFTER_NAME = (
     "负责|提出|设计|说|表示|认为|建议|在|是|上周|本周|昨天|今天|最近|发现|写|修|做|把|用|有|和|与|、|，|。|的|团队|喜欢|想"
     "|要|去|住|买|会|不"
 )
+_ONLY_PEOPLE = (
+    "负责|提出|说|表示|认为|主持|担任|写|修|喜欢|想|住|去|买|管(?!理)"
+    "|是[^，。；\n]{0,12}(?:主管|经理|组长|队长|班长|主任|老师|医生|护士|院长|校长|工程师|负责人|同事|朋友|lead)"
+)
 _CHINESE_NAME = re.compile(
     rf"(?:^|(?<=[^{_CJK}])|(?<=[的由给让请找和与、是]))"
-    rf"([小老阿](?:{_SURNAME})|(?:{_SURNAME})[{_CJK}]{{1,2}}?)(?={_AFTER_NAME}|$|[^{_CJK}])"
+    rf"(?:([小老阿](?:[{_SURNAMES}]|{_SURNAMES_TOO})|[{_SURNAMES}][{_CJK}]{{1,2}}?)(?={_AFTER_NAME}|$|[^{_CJK}])"
+    rf"|((?:{_SURNAMES_TOO})[{_CJK}]{{1,2}}?)(?={_ONLY_PEOPLE}))"
 )
+_QUALIFIER_LENGTH = 9
 _QUALIFIER = re.compile(rf"([{_CJK}]{{2,6}}?)(?:组|部|部门|团队|小组)?的$")
 
 
@@ -127,8 +133,10 @@ def names(text: str) -> Names:
             weak.update(found)
     qualifiers: list[str] = []
     for match in _CHINESE_NAME.finditer(text) if is_cjk else ():
-        strong.update(_bigrams(match.group(1)))
-        if (narrowed := _QUALIFIER.search(text[: match.start(1)])) is not None:
+        strong.update(_bigrams(match.group()))
+        if (
+            narrowed := _QUALIFIER.search(text[max(0, match.start() - _QUALIFIER_LENGTH) : match.start()])
+        ) is not None:
             qualifiers += _bigrams(narrowed.group(1))
     initials = [
         (encoded("".join(word[0] for word in full.split()).lower()), frozenset(map(encoded, tokens(full))))

@@ -40,16 +40,30 @@ class Share:
     """What one process has of a server's requests."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         with Path(path).open("r+b") as file:
             self._all = np.frombuffer(mmap(file.fileno(), 0), dtype=_ROW)
-            fcntl.flock(file, fcntl.LOCK_EX)
-            self._mine = next(
-                row for row, process in enumerate(self._all["process"]) if not _is_alive(process)
-            )
-            self._all[self._mine] = os.getpid(), 0
-            fcntl.flock(file, fcntl.LOCK_UN)  # the map keeps the file open
         self._lock = threading.Lock()
         self._seen = 0
+        with self._alone():
+            self._forget_the_dead()
+            free = np.flatnonzero(self._all["process"] == 0)
+            if not len(free):
+                raise OSError("more processes than there is memory for")
+            self._mine = int(free[0])
+            self._all[self._mine] = os.getpid(), 0
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While no other process changes who has which row."""
+        with Path(self._path).open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _forget_the_dead(self) -> None:
+        for row in np.flatnonzero(self._all["process"]):
+            if not _is_alive(self._all["process"][row]):
+                self._all[row] = 0, 0
 
     def add(self, requests: int) -> None:
         with self._lock:
@@ -65,7 +79,11 @@ class Share:
             if self._seen < IN_A_ROW:
                 return False
             self._seen = 0
-        return _is_alive(self._all["process"][least])
+        if _is_alive(self._all["process"][least]):
+            return True
+        with self._alone():
+            self._forget_the_dead()  # or it would be the one with least for ever
+        return False
 
 
 _share: Share | None = None
@@ -101,4 +119,4 @@ def _is_alive(process: int) -> bool:
         os.kill(int(process), 0)
     except OSError:  # there is none of this number, or one of somebody else by now
         return False
-    return process != 0
+    return True

@@ -74,11 +74,6 @@ def factor(question, text):
         ("Which shops take cards?", "The north shop takes cards", "The east shop plans to take cards"),
         ("哪些门店收现金？", "北店收现金。", "东店计划明年收现金。"),
         ("Are we still using Svelte?", "Svelte was dropped", "The wiki never used Svelte"),
-        (
-            "How was the echo found?",
-            "The echo came from a speaker",
-            "The lamp has nothing to do with the echo",
-        ),
     ],
 )
 def test_an_answer_keeps_more_than_what_only_sounds_like_one(question, answers, sounds):
@@ -107,7 +102,12 @@ def test_an_answer_keeps_more_than_what_only_sounds_like_one(question, answers, 
         ("What will the east shop do next?", "The east shop plans to take cards"),
         ("东店计划做什么？", "东店计划明年收现金。"),
         ("Did we ever use Svelte?", "The wiki never used Svelte"),
-        ("Does the lamp explain the echo?", "The lamp has nothing to do with the echo"),
+        ("What time is standup?", "Standup will be at 9:15 from now on"),
+        ("Who gives the keynote?", "The keynote is going to be given by Ada Lovelace"),
+        ("What does the theme change?", "The theme changes the colours and does not affect the filters"),
+        ("Should we deploy now, on a Friday?", "Never deploy on Fridays"),
+        ("Should I eat peanuts?", "I never eat peanuts because of an allergy"),
+        ("我们现在还用 Redis 集群吗？", "我们从未使用过 Redis 集群"),
     ],
 )
 def test_denial_and_the_past_are_answers_where_they_are_asked_for(question, text):
@@ -141,6 +141,14 @@ def test_the_reason_for_a_turn_outlives_what_spoke_for_the_thing(reason):
     texts = ["Svelte was adopted", reason, "We went back from Svelte to plain pages"]
     found = factors(asked("Should we use Svelte now?"), texts, [0.0, DAY, 2 * DAY], [0] * 3)
     assert found == [SUPERSEDED, 1.0, TURN]
+
+
+@pytest.mark.parametrize(
+    "old", ["We run Svelte down in the cellar", "We use Svelte for the mobile pages too"]
+)
+def test_little_words_are_no_reason_for_a_turn(old):
+    texts = [old, "We migrated from Svelte to plain pages in May"]
+    assert factors(asked("Do we still use Svelte?"), texts, [0.0, DAY], [0, 0]) == [SUPERSEDED, TURN]
 
 
 def test_without_a_turn_nothing_is_outdated():

@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 
 from apps.rest import balance
@@ -80,12 +79,29 @@ def test_a_process_that_died_is_nobody_to_give_to_and_leaves_its_place(memory, o
     gone.kill()
     gone.wait()
     assert not any(asked(mine, 3 * IN_A_ROW))
-    for _ in range(2):  # the second takes the place that the first left
+    for _ in range(5):  # each takes the place that the one before left
         again = start(others, memory, 1)
         assert any(asked(mine))
         again.kill()
         again.wait()
-        assert np.count_nonzero(mine._all["process"]) == 2
+
+
+def test_one_that_died_does_not_hide_one_that_has_less_to_do(memory, others):
+    gone = start(others, memory, 0)
+    start(others, memory, 1)
+    mine = Share(memory)
+    mine.add(5)
+    gone.kill()
+    gone.wait()
+    assert asked(mine, 2 * IN_A_ROW) == [False] * (2 * IN_A_ROW - 1) + [True]
+
+
+def test_one_process_too_many_does_without(memory, others, monkeypatch):
+    monkeypatch.setattr(balance, "_share", None)
+    for _ in range(4):
+        start(others, memory, 0)
+    take_share(memory)
+    test_the_only_process_gives_nothing_away()
 
 
 def test_the_only_process_gives_nothing_away():
