@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from apps.memories.models import Embedding, Memory
+from memoria.redaction import has_mask
 from memoria.segments import Floats
 from memoria.tokens import tokens
 from memoria.types import MemoryType
@@ -31,7 +32,8 @@ def nearest_in_main(rows: Sequence[Any], *, minimum: float) -> dict[str, tuple[f
     """For each row with a vector the nearest active main memory of its type, if at least `minimum` alike.
 
     Returns (cosine, main's memory id) by the row's memory id; ties go to the smaller main id. Only vectors of the
-    same model and width are compared.
+    same model and width are compared. What masks stand for is in no vector: where either text has one, only the
+    very same text is near.
     """
     wanted = [row for row in rows if row.embedding_id is not None]
     if not wanted:
@@ -41,7 +43,13 @@ def nearest_in_main(rows: Sequence[Any], *, minimum: float) -> dict[str, tuple[f
     main = Memory.objects.filter(
         is_active=True, memory_type__in={memory_type for memory_type, _ in groups}, embedding_id__isnull=False
     )
-    keys = list(main.order_by("memory_id").values_list("memory_id", "memory_type", "embedding_id"))
+    keys = list(
+        main.order_by("memory_id").values_list("memory_id", "memory_type", "embedding_id", "content_hash")
+    )
+    hashes = {row.memory_id: row.content_hash for row in wanted}
+    masked = {row.memory_id for row in wanted if has_mask(row.content)}
+    bracketed = main.filter(content__contains="[").values_list("memory_id", "content").iterator()
+    masked |= {memory_id for memory_id, content in bracketed if has_mask(content)}
     own = {row.memory_id for row in wanted}
     for start in range(0, len(keys), ROWS_PER_READ):
         part = [key for key in keys[start : start + ROWS_PER_READ] if key[0] not in own]
@@ -52,6 +60,9 @@ def nearest_in_main(rows: Sequence[Any], *, minimum: float) -> dict[str, tuple[f
             if not same:
                 continue
             alike = np.stack([theirs[key[2]] for key in same]) @ mine.T
+            _part_masked(
+                alike, {key[0]: key[3] for key in same}, {each: hashes[each] for each in ids}, masked
+            )
             nearest = alike.argmax(axis=0)
             cosines = alike[nearest, np.arange(len(ids))]
             for number in np.flatnonzero(cosines >= minimum):
@@ -59,6 +70,17 @@ def nearest_in_main(rows: Sequence[Any], *, minimum: float) -> dict[str, tuple[f
                 if cosine > best.get(ids[number], (-1.0, ""))[0]:
                     best[ids[number]] = (cosine, same[nearest[number]][0])
     return best
+
+
+def _part_masked(alike: Floats, theirs: dict[str, str], mine: dict[str, str], masked: set[str]) -> None:
+    """Hold masked texts, given as hashes by memory id in the order of rows and columns, alike to themselves only."""
+    their_hashes, my_hashes = np.array(list(theirs.values())), np.array(list(mine.values()))
+    for number, memory_id in enumerate(theirs):
+        if memory_id in masked:
+            alike[number, my_hashes != their_hashes[number]] = -np.inf
+    for number, memory_id in enumerate(mine):
+        if memory_id in masked:
+            alike[their_hashes != my_hashes[number], number] = -np.inf
 
 
 def _grouped(rows: Sequence[Any]) -> dict[tuple[str, Space], tuple[list[str], Floats]]:

@@ -201,6 +201,39 @@ def test_a_near_twin_brings_what_it_is_about():
     assert branch_diff(name="exp", limit=10).total == 0
 
 
+def test_what_differs_in_masked_values_only_is_no_near_twin():
+    """The vectors are those of the visible text; two people may lie behind one mask."""
+    of_ada = store("Owner: ada@example.org")
+    view = fork()
+    of_ben = store("Owner: ben@example.org", view)
+    by_replacing_merge("")
+    rows = {row.memory_id: row.content for row in Memory.objects.filter(is_active=True)}
+    assert rows == {of_ada: "Owner: [email]", of_ben: "Owner: [email]"}
+    assert store("Owner: ada@example.org") == of_ada
+    assert store("Owner: ben@example.org") == of_ben
+
+
+def test_the_same_masked_value_on_both_sides_is_a_near_twin():
+    of_ben = store("Owner: ben@example.org")
+    view = fork()
+    of_ada = store("Owner: ada@example.org")
+    store("Owner: ada@example.org", view)
+    by_replacing_merge("")
+    assert set(Memory.objects.values_list("memory_id", flat=True)) == {of_ben, of_ada}
+    assert store("Owner: ada@example.org") == of_ada
+
+
+@pytest.mark.parametrize(
+    ("on_main", "on_branch"), [("ada@example.org", "none as yet"), ("none as yet", "ada@example.org")]
+)
+def test_no_masked_text_takes_the_place_of_one_that_is_like_it(on_main, on_branch):
+    text = "The quarterly report of the harbour board was read by {} at noon in the long hall"
+    store(text.format(on_main))
+    store(text.format(on_branch), fork())
+    by_replacing_merge("")
+    assert Memory.objects.count() == 2
+
+
 def test_a_picked_row_returns_to_a_branch_that_gave_it_up():
     """Accepting a conflict takes the target's successor away; another pick brings it again."""
     first = store("Prefers green tea")
