@@ -15,7 +15,6 @@ from functools import lru_cache
 
 from memoria.assertions import is_addition, is_change, is_past, is_tentative
 from memoria.contradiction import NEWS, Frame, frame, subject_words
-from memoria.redaction import has_mask
 from memoria.signals import is_fact
 from memoria.tokens import STOP_WORDS, tokens
 from memoria.types import MemoryType, TrustTier
@@ -41,6 +40,8 @@ class Statement:
     session_id: str | None = None
     subject_id: str | None = None
     may_replace: bool = True
+    is_masking: bool = False
+    """What masks in it stand for is known, and may be another than in a text that reads the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +194,8 @@ def _compared(new: Statement, old: Statement) -> Decision:
         return NEW  # what was said in another conversation is not on the table
     mine, theirs = _reading(new.text), _reading(old.text)
     if mine.plain == theirs.plain:
-        if new.session_id != old.session_id or has_mask(new.text):
-            return (
-                NEW  # the masks may stand for two people; what is the same to the letter is known by its hash
-            )
+        if new.session_id != old.session_id or new.is_masking:  # the same of the same is known by its hash
+            return NEW
         return Decision(Action.DUPLICATE, old.memory_id, "the same words")
     if new.memory_type not in LASTING or not (mine.is_comparable and theirs.is_comparable):
         return NEW

@@ -217,3 +217,8 @@ def test_any_two_texts_are_decided_and_long_ones_are_never_replaced(one, other):
     decision = against(one, other)
     assert decision.action in Action
     assert against(one + " word" * 70, other).action in (Action.NEW, Action.DUPLICATE)
+
+
+def test_the_same_words_with_other_values_masked_are_new():
+    assert against("Owner: [email]", "owner: [email].").action is Action.DUPLICATE
+    assert against("Owner: [email]", "owner: [email].", is_masking=True).action is Action.NEW

@@ -12,7 +12,11 @@ from memoria.digest import content_hash
 from memoria.drafts import Draft, cleaned
 from memoria.entities import Found, entities
 from memoria.errors import Blocked, Fault, MemoriaError
+from memoria.redaction import has_mask
 from memoria.search_text import search_text
+
+# Digits of a fingerprint that texts have in common which are kept alike, whatever their masks stand for.
+SHOWN_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +34,25 @@ class Clean:
         """By which the same is known again.
 
         Two texts that are kept alike because their masks are may be about two people, so that what the masks stand
-        for counts as well: as a message authentication code under the server's key, since who reads the database
-        could try all telephone numbers against a plain fingerprint. With another key, and in rows of before, such a
-        text is new once more. The rows move between branches with the code, as with any other.
+        for counts as well: in the second half, as a message authentication code under the server's key, since who
+        reads the database could try all telephone numbers against a plain fingerprint. With another key, and
+        in rows of before, such a text is new once more. The rows move between branches with the code.
         """
+        plain = content_hash(self.draft.content)
         if not self.hidden:
-            return content_hash(self.draft.content)
+            return plain
         said = "\0".join((self.draft.content.strip(), *self.hidden))
-        return salted_hmac("memoria.masked", said, algorithm="sha256").hexdigest()[:32]
+        code = salted_hmac("memoria.masked", said, algorithm="sha256").hexdigest()
+        return plain[:SHOWN_DIGITS] + code[: len(plain) - SHOWN_DIGITS]
+
+    @property
+    def is_masking(self) -> bool:
+        return bool(self.hidden)
+
+    @property
+    def is_as_read(self) -> bool:
+        """It came with masks in it, as who has read it here says it again: what they stand for is not known."""
+        return not self.hidden and has_mask(self.draft.content)
 
 
 def drafts_clean(drafts: Sequence[Draft]) -> list[Clean | Blocked]:
@@ -73,6 +88,7 @@ class Prepared:
         self.draft, self.masked = clean.draft, clean.masked
         self.memory_id = memory_id
         self.content_hash = clean.content_hash
+        self.is_masking, self.is_as_read = clean.is_masking, clean.is_as_read
 
     @cached_property
     def search_text(self) -> str:
@@ -94,6 +110,7 @@ class Prepared:
             draft.session_id,
             draft.subject_id,
             draft.may_replace,
+            self.is_masking,
         )
 
     @cached_property

@@ -1,11 +1,15 @@
 """The one write routine: everything that remembers, batches and corrections too, goes through `clean_write`."""
 
+import operator
 import os
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Any
+
+from django.db.models import Q
 
 from apps.graph.services import memories_link
 from apps.memories.audit import Entry, audit
@@ -14,7 +18,7 @@ from apps.memories.models import Memory, Relation
 from apps.memories.records import MemoryRecord, record
 from apps.memories.selectors import row_find
 from apps.memories.services.candidates import Candidates
-from apps.memories.services.prepare import Clean, Prepared, all_clean
+from apps.memories.services.prepare import SHOWN_DIGITS, Clean, Prepared, all_clean
 from apps.memories.services.stats import stat_add
 from apps.memories.services.vectors import vectors_for
 from apps.memories.view import MAIN, View
@@ -27,6 +31,9 @@ from memoria.errors import NotFound
 from memoria.naming import memory_ids, owner_mark
 from memoria.ports import Embedder
 from memoria.types import TrustTier
+
+# Texts that came with masks in them and are looked up by one statement.
+READ_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,15 @@ def _rows_with(hashes: Sequence[str], view: View) -> Iterator[Any]:
             yield from source.filter(content_hash__in=part, is_active=True).order_by("memory_id")
 
 
+def _rows_read_as(hashes: Sequence[str], view: View) -> Iterator[Any]:
+    """Active rows of the view that are kept as texts of these hashes are, whatever their masks stand for."""
+    begins = sorted({each[:SHOWN_DIGITS] for each in hashes})
+    for start in range(0, len(begins), READ_AT_ONCE):
+        ranges = [Q(content_hash__range=(each, f"{each}g")) for each in begins[start : start + READ_AT_ONCE]]
+        for source in view.sources():
+            yield from source.filter(reduce(operator.or_, ranges), is_active=True).order_by("memory_id")
+
+
 def _statement(row: Any) -> Statement:
     return Statement(
         row.memory_id,
@@ -132,6 +148,11 @@ def _text(item: Prepared) -> tuple[str, str, str | None, str | None]:
     """What two memories have in common that say the same in the same place."""
     draft = item.draft
     return item.content_hash, draft.memory_type, draft.subject_id, draft.session_id
+
+
+def _shown(row: Any) -> tuple[str, str, str | None, str | None]:
+    """What a memory, or a draft, has in common with one that reads the same in the same place."""
+    return row.content.strip(), row.memory_type, row.subject_id, row.session_id
 
 
 def _rank(tier: str) -> int:
@@ -163,6 +184,13 @@ class _Writer:
         for row in _rows_with(list({each.content_hash for each in prepared}), opened.view):
             row = self._rows.setdefault(row.memory_id, row)
             self._same.setdefault((row.content_hash, row.memory_type, row.subject_id, row.session_id), row)
+        self._read: dict[tuple[Any, ...], list[Any]] = {
+            _shown(each.draft): [] for each in prepared if each.is_as_read
+        }
+        for row in _rows_read_as([each.content_hash for each in prepared if each.is_as_read], opened.view):
+            rows = self._read.get(_shown(row), [])
+            if all(row.memory_id != each.memory_id for each in rows):
+                rows.append(self._rows.setdefault(row.memory_id, row))
 
     def corrected(self, memory_id: str) -> Any:
         """The memory that is to be corrected. Raises NotFound."""
@@ -172,8 +200,7 @@ class _Writer:
     def write(self, item: Prepared, old: Any = None) -> tuple[Any, Decision]:
         """Remember one item, in the place of `old` where it corrects that."""
         draft = item.draft
-        known = self._same.get(_text(item))
-        if known is not None and known.is_active:
+        if (known := self._known(item, old)) is not None:
             return self._again(known, item, Decision(Action.DUPLICATE, known.memory_id, "the same text"), old)
         candidates = self._compared_with(item.statement, item.keys)
         if old is not None:
@@ -185,6 +212,7 @@ class _Writer:
         row = self._row(item)
         self._new[row.memory_id] = (row, item)
         self._same[_text(item)] = row
+        self._read.get(_shown(row), []).append(row)
         for each in found:
             self._relate(row, candidates[each.memory_id or ""], each)
         self._candidates.add(row)
@@ -195,6 +223,17 @@ class _Writer:
         suffix = ":supersede" if decision.action is Action.UPDATE else ""
         self._log("inject", row.memory_id, {"type": draft.memory_type}, suffix)
         return row, decision
+
+    def _known(self, item: Prepared, old: Any) -> Any:
+        """The active memory that says the same to the letter. Where the item came with its masks, one that reads the
+        same does: rather the one that it corrects, rather one that came with them too, rather the newest.
+        """
+        same = self._same.get(_text(item))
+        read = self._read.get(_shown(item.draft), []) if item.is_as_read else []
+        of_old = [row for row in read if row is old]
+        return next(
+            (row for row in (*of_old, same, *reversed(read)) if row is not None and row.is_active), None
+        )
 
     def _row(self, item: Prepared) -> Memory:
         draft = item.draft

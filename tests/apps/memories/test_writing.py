@@ -110,6 +110,92 @@ def test_another_server_key_makes_another_fingerprint_of_masked_values(in_adas_d
     assert second.memory.memory_id != first.memory.memory_id
 
 
+def stored(text, **fields):
+    now = timezone.now()
+    (done,) = memories_write(
+        drafts=[draft(content=text, now=now, **fields)],
+        view=MAIN,
+        actor_id="ada",
+        operation="store",
+        reason="",
+        now=now,
+        embedder=None,
+    )
+    return done.memory.memory_id, str(done.decision.action)
+
+
+LONG_MASKED = "Notes of the day, ada@example.org was there. " + "It rained on the harbour. " * 60
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("Owner: ada@example.org", {}),
+        ("Owner: ada@example.org", {"memory_type": "episodic"}),
+        ("Owner: ada@example.org", {"session_id": "s1", "subject_id": "maria"}),
+        (LONG_MASKED, {"memory_type": "working"}),
+    ],
+)
+def test_what_was_read_with_its_masks_is_no_news(in_adas_database, text, fields):
+    first, _ = stored(text, **fields)
+    (content,) = contents()
+    assert stored(f" {content}\n", **fields) == (first, "duplicate")
+    assert stored(text, **fields) == (first, "duplicate")
+    assert stored(content, **fields | {"session_id": "another"})[1] == "new"
+    assert stored(content, **fields | {"subject_id": "somebody"})[1] == "new"
+
+
+def test_what_two_memories_read_like_is_not_stored_a_third_time(in_adas_database):
+    now = timezone.now()
+    done = store("Owner: ada@example.org", "Owner: [email]", "Owner: ben@example.org", embedder=None)
+    assert [each.decision.action for each in done] == ["new", "duplicate", "new"]
+    again, other = stored("Owner: [email]"), stored("owner: [email].")
+    assert again == other == (done[2].memory.memory_id, "duplicate")
+    branch_create(name="exp", actor_id="ada", now=now)
+    (on_branch,) = memories_write(
+        drafts=[draft(content="Owner: [email]", now=now)],
+        view=view_resolve(actor_id="ada", branch="exp"),
+        actor_id="ada",
+        operation="store",
+        reason="",
+        now=now,
+        embedder=None,
+    )
+    assert on_branch.decision.action == "duplicate"
+    assert contents() == ["Owner: [email]"] * 2
+
+
+def test_the_name_of_a_mask_makes_no_text_masked(in_adas_database):
+    first, _ = stored("We invoice Mon to [email] only")
+    assert stored("we invoice mon to [email] only.") == (first, "duplicate")
+    assert stored("We invoice Mon to ada@example.org only")[1] == "new"
+
+
+def corrected(memory_id, text):
+    done = memory_correct(
+        view=MAIN,
+        memory_id=memory_id,
+        new_content=text,
+        reason="",
+        actor_id="ada",
+        now=timezone.now(),
+        embedder=None,
+    )
+    return done.memory.memory_id
+
+
+def test_a_correction_to_what_is_shown_keeps_what_is_behind_the_masks(in_adas_database):
+    ada, _ = stored("Owner: ada@example.org")
+    ben, _ = stored("Owner: ben@example.org")
+    for memory_id in (ada, ben):
+        assert corrected(memory_id, "Owner: [email]") == memory_id
+    assert stored("Owner: ada@example.org") == (ada, "duplicate")
+    assert stored("Owner: ben@example.org") == (ben, "duplicate")
+    cleo = corrected(ada, "Owner: cleo@example.org")
+    assert cleo not in (ada, ben)
+    assert stored("Owner: ada@example.org")[1] == "new"
+
+
 def contents():
     return sorted(Memory.objects.filter(is_active=True).values_list("content", flat=True))
 
