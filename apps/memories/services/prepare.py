@@ -7,6 +7,7 @@ from functools import cached_property
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
+from apps.tenancy.scope import current_route
 from memoria.decisions import Statement, telling_keys
 from memoria.digest import content_hash
 from memoria.drafts import Draft, cleaned
@@ -35,13 +36,14 @@ class Clean:
 
         Two texts that are kept alike because their masks are may be about two people, so that what the masks stand
         for counts as well: in the second half, as a message authentication code under the server's key, since who
-        reads the database could try all telephone numbers against a plain fingerprint. With another key, and
-        in rows of before, such a text is new once more. The rows move between branches with the code.
+        reads the database could try all telephone numbers against a plain fingerprint. The open user counts too, or
+        two users' databases would tell that they hold the same number: no row moves from one user to another. With
+        another key, and in rows of before, such a text is new once more.
         """
         plain = content_hash(self.draft.content)
         if not self.hidden:
             return plain
-        said = "\0".join((self.draft.content.strip(), *self.hidden))
+        said = "\0".join((current_route().user_id, self.draft.content.strip(), *self.hidden))
         code = salted_hmac("memoria.masked", said, algorithm="sha256").hexdigest()
         return plain[:SHOWN_DIGITS] + code[: len(plain) - SHOWN_DIGITS]
 

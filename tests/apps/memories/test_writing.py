@@ -15,7 +15,7 @@ from apps.memories.services.correct import memory_correct
 from apps.memories.services.write import memories_write
 from apps.memories.text_index import ids_holding_any
 from apps.memories.view import MAIN
-from apps.tenancy.scope import user_connection
+from apps.tenancy.scope import user_connection, user_database
 from apps.versioning.selectors import view_resolve
 from apps.versioning.services.branches import branch_create
 from memoria.digest import content_hash
@@ -194,6 +194,15 @@ def test_a_correction_to_what_is_shown_keeps_what_is_behind_the_masks(in_adas_da
     cleo = corrected(ada, "Owner: cleo@example.org")
     assert cleo not in (ada, ben)
     assert stored("Owner: ada@example.org")[1] == "new"
+
+
+def test_the_same_masked_value_shows_in_no_two_users_databases(ada, ben):
+    hashes = set()
+    for route in (ada, ben):
+        with user_database(route):
+            store("Owner: ada@example.org", embedder=None)
+            hashes.add(Memory.objects.get().content_hash)
+    assert len(hashes) == 2
 
 
 def contents():
