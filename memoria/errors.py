@@ -108,6 +108,10 @@ class Unavailable(Retryable):
     code = "unavailable"
 
 
+class Refused(Unavailable):
+    """An endpoint does not take what it was asked about; asked again it would say so again."""
+
+
 class IsolationError(MemoriaError):
     """Code tried to leave the open user database. A defect of ours, never the caller's doing."""
 

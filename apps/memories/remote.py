@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from apps.tenancy.turns import turn_ended
-from memoria.errors import Unavailable
+from memoria.errors import Refused, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +25,8 @@ FIRST_PAUSE_SECONDS = 0.1
 LONGEST_ANSWER = 32 * 2**20
 # After so many calls in a row that it failed an endpoint is not asked for so long; then one call tries it.
 FAILED_CALLS, LEFT_ALONE_SECONDS = 3, 5.0
+# Says nothing of what was asked: keys, and times.
+NOT_ABOUT_INPUT = frozenset((401, 403, 408, 429))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,8 @@ class Endpoints:
 
     def post(self, path: str, payload: dict[str, Any]) -> Any:
         """Return the decoded answer. Raises Unavailable, without the endpoint's text, once the deadline has
-        passed, an endpoint says that the request itself is wrong, or all of them are left alone."""
+        passed or all of them are left alone, and Refused where an endpoint says that the request itself is wrong.
+        """
         deadline = time.monotonic() + self._timeout_seconds
         with turn_ended():
             if not self._places.acquire(timeout=self._wait_seconds):
@@ -173,9 +176,8 @@ class Endpoints:
             return f"HTTP {answer.status_code}"
         breaker.answered()
         if answer.status_code >= 400:
-            raise Unavailable(
-                f"{self._what}: the endpoint refused with HTTP {answer.status_code}", retry_after=60
-            )
+            kind = Unavailable if answer.status_code in NOT_ABOUT_INPUT else Refused
+            raise kind(f"{self._what}: the endpoint refused with HTTP {answer.status_code}", retry_after=60)
         try:
             return (msgspec.json.decode(content),)
         except msgspec.DecodeError:

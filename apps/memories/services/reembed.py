@@ -37,13 +37,15 @@ class Reembedded:
     texts: int
     refused: int
     """Texts that the endpoint does not take, while it takes others."""
+    failed: int = 0
+    """Texts that it did not answer for otherwise, while it answered for others: the next run offers them again."""
 
 
 def reembed(*, embedder: Embedder, now: datetime) -> Reembedded:
     """Embed every text of the open user that lacks a vector of this model and width. Raises Unavailable where it
     fails; what was done until then stays done. A text that the endpoint refuses keeps none of the others waiting.
     """
-    dim, done = width(embedder), 0
+    dim, done, failed = width(embedder), 0, set[str]()
     user_id, refused = current_route().user_id, set[str]()
     for texts in _lacking(embedder.model, dim):
         left_alone = {each for each in texts if _refusals.holds((user_id, embedder.model, each), now)}
@@ -52,13 +54,15 @@ def reembed(*, embedder: Embedder, now: datetime) -> Reembedded:
             if isinstance(found, TextVectors):
                 _attach(found, now)
                 done += len(found.fresh) + len(found.known)
+            elif found.is_refused:
+                refused.add(found.text_hash)
+                _refusals.add((user_id, embedder.model, found.text_hash), now)
             else:
-                refused.add(found)
-                _refusals.add((user_id, embedder.model, found), now)
+                failed.add(found.text_hash)
     if embedding_refused(user_id=user_id, count=len(refused)) and refused:
         log.warning("the endpoint refuses texts, which stay without vectors", count=len(refused))
     _note(embedder.model, dim)
-    return Reembedded(done, len(refused))
+    return Reembedded(done, len(refused), len(failed))
 
 
 class _Refusals:
@@ -82,9 +86,17 @@ class _Refusals:
 _refusals = _Refusals()
 
 
-def _embedded(texts: dict[str, str], embedder: Embedder) -> Iterator[TextVectors | str]:
-    """The vectors of all texts, in parts where the whole is refused; the hash of a text that is refused by itself.
-    Raises Unavailable when the endpoint takes nothing at all.
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A text that got no vector by itself either."""
+
+    text_hash: str
+    is_refused: bool
+
+
+def _embedded(texts: dict[str, str], embedder: Embedder) -> Iterator[TextVectors | _Left]:
+    """The vectors of all texts, in parts where the whole fails, and which texts fail by themselves. Raises
+    Unavailable when the endpoint takes nothing at all.
     """
     if not texts:
         return
@@ -94,7 +106,7 @@ def _embedded(texts: dict[str, str], embedder: Embedder) -> Iterator[TextVectors
         return
     embedder.embed([TAKEN_BY_ALL])
     if len(texts) == 1:
-        yield from texts
+        yield from (_Left(each, vectors.is_refused) for each in texts)
         return
     every, half = list(texts.items()), len(texts) // 2
     yield from _embedded(dict(every[:half]), embedder)

@@ -16,7 +16,7 @@ from apps.memories.models import Embedding
 from apps.tenancy import sql
 from apps.tenancy.scope import current_route, release_connection
 from apps.tenancy.services.embedding import embedding_missing
-from memoria.errors import Unavailable
+from memoria.errors import Refused, Unavailable
 from memoria.passages import passages
 from memoria.ports import Embedder
 from memoria.segments import Floats
@@ -36,6 +36,8 @@ class TextVectors:
     known: dict[str, int] = field(default_factory=dict)
     fresh: dict[str, Floats] = field(default_factory=dict)
     failure: str | None = None
+    is_refused: bool = False
+    """It failed because the endpoint does not take one of the texts at least."""
 
     def save(self) -> dict[str, int]:
         """Store the fresh vectors; returns the embedding id of every hash that has one."""
@@ -70,7 +72,7 @@ def vectors_for(*, texts: dict[str, str], embedder: Embedder | None) -> TextVect
             result.fresh = _embedded(missing, embedder)
         except Unavailable as error:
             log.warning("storing without vectors", reason=str(error), count=len(missing))
-            result.failure = str(error)
+            result.failure, result.is_refused = str(error), isinstance(error, Refused)
     return result
 
 

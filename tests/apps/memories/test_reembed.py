@@ -25,7 +25,7 @@ from apps.tenancy.services.embedding import embedding_note
 from apps.versioning.selectors import branch_view
 from apps.versioning.services.branches import branch_create
 from memoria.drafts import draft
-from memoria.errors import Unavailable
+from memoria.errors import Refused, Unavailable
 
 SMALL, LARGE = HashedEmbedder(32), HashedEmbedder(64)
 
@@ -180,7 +180,7 @@ class Choosy(HashedEmbedder):
     def embed(self, texts):
         self.calls += 1
         if any("unspeakable" in text for text in texts):
-            raise Unavailable("Embedding error: HTTP 400")
+            raise Refused("Embedding error: HTTP 400")
         return super().embed(texts)
 
 
@@ -203,6 +203,29 @@ def test_a_refused_text_is_told_once_and_left_alone_for_a_while(in_adas_database
     )  # offered again, and taken
     assert embedding_refused_count(user_id="ada") == 0
     assert users_embedded_otherwise(model=SMALL.model, dim=32) == []
+
+
+class Busy(HashedEmbedder):
+    """Fails at the first call that is no mere trial, as one whose connections are all in use."""
+
+    def __init__(self):
+        super().__init__(32)
+        self.has_failed = False
+
+    def embed(self, texts):
+        if not self.has_failed and texts != ["?"]:
+            self.has_failed = True
+            raise Unavailable("Embedding error: all connections stay busy", retry_after=2)
+        return super().embed(texts)
+
+
+def test_a_text_that_failed_once_is_offered_by_the_next_run(in_adas_database):
+    now, busy = timezone.now(), Busy()
+    store(None, "The kettle is blue")
+    assert reembed(embedder=busy, now=now) == Reembedded(0, refused=0, failed=1)
+    assert embedding_refused_count(user_id="ada") == 0
+    assert users_embedded_otherwise(model=busy.model, dim=32) == ["ada"]
+    assert reembed(embedder=busy, now=now + timedelta(minutes=1)) == Reembedded(1, 0)
 
 
 def test_one_users_vectors_are_nobody_elses(ada, ben):

@@ -11,7 +11,7 @@ import pytest
 
 from apps.memories import remote
 from apps.memories.remote import Endpoint, Endpoints, State
-from memoria.errors import Unavailable
+from memoria.errors import Refused, Unavailable
 
 SECONDS = 0.6
 
@@ -25,8 +25,8 @@ def endpoint(behaviour: str, asked: list[str] | None = None) -> Iterator[Endpoin
             if asked is not None:
                 asked.append(behaviour)
             self.rfile.read(int(self.headers["Content-Length"]))
-            if behaviour == "fails":
-                self.send_error(500)
+            if behaviour == "fails" or behaviour.isdigit():
+                self.send_error(500 if behaviour == "fails" else int(behaviour))
                 return
             if behaviour == "hangs":
                 time.sleep(5 * SECONDS)
@@ -139,3 +139,10 @@ def test_nobody_waits_long_for_a_place() -> None:
         time.sleep(0.05)
         assert refused(one) < 0.4
         first.join()
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 422, 429, 500])
+def test_only_what_was_asked_is_refused(status: int) -> None:
+    with endpoint(str(status)) as one, pytest.raises(Unavailable) as raised:
+        ring(one).post("ask", {})
+    assert isinstance(raised.value, Refused) == (status in (400, 404, 413, 422))

@@ -22,6 +22,8 @@ def reembed_for(user_id: str) -> str:
         done = reembed(embedder=configured, now=timezone.now())
     if done.refused:
         return "embedded, but for texts that the endpoint refuses"
+    if done.failed:
+        return "embedded, but for texts that the endpoint failed on: run it again"
     return "embedded" if done.texts else "nothing to embed"
 
 
