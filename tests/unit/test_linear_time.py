@@ -1,6 +1,8 @@
 """No text that somebody sends may keep a process busy: the rules look at every place of a text once."""
 
+import re
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -8,12 +10,14 @@ import pytest
 from memoria.contradiction import frame, subject_words
 from memoria.decisions import LONGEST, Statement, decide
 from memoria.entities import entities
+from memoria.errors import Blocked
 from memoria.passages import focus
 from memoria.reading import asked
-from memoria.redaction import clean
+from memoria.redaction import clean, clean_json, named, scrub, tokens
 from memoria.search_text import search_text
 from memoria.signals import names
 from memoria.temporal import intent
+from memoria.types import CONTENT_BYTES
 
 NOW = datetime(2026, 5, 20, tzinfo=UTC)
 
@@ -88,3 +92,40 @@ def test_monotonous_texts_take_no_longer(rule: str, filling: str) -> None:
         started = time.process_time()
         RULES[rule](text)  # type: ignore[operator]
         assert time.process_time() - started < SECONDS
+
+
+_PLAIN = re.compile(r"(?:\\[^\w]|[^\\\[\](){}?*+|.$])*")
+_JOINTS = "/+.-=%~: "
+
+
+def beginning(form: str) -> str:
+    """What every text of this form begins with, as far as the pattern spells it out."""
+    plain = _PLAIN.match(form)
+    return plain.group().replace("\\", "") if plain is not None else ""
+
+
+BEGINNINGS = sorted(
+    {(beginning(form) or "a", "".join(c for c in _JOINTS if c in form)) for form in tokens._FORMS}
+    | {(hint, "- ") for hint, _ in named._COMMANDS}
+    | {("htpasswd -b", " "), ("-----BEGIN PRIVATE KEY-----", " "), ("password for the", " ")}
+)
+
+
+@pytest.mark.parametrize(("start", "joints"), BEGINNINGS, ids=lambda part: str(part).strip() or "blank")
+def test_beginnings_of_secrets_that_never_end_take_no_longer(start: str, joints: str) -> None:
+    """A rule that reads on from every place where a secret may begin reads the rest of the text each time."""
+    texts = [start + filling * CONTENT_BYTES for filling in ("a", "1", "b-")]
+    texts += [(joint + start) * CONTENT_BYTES for joint in joints or " "]
+    for text in texts:
+        started = time.process_time()
+        scrub(text[:CONTENT_BYTES])
+        assert time.process_time() - started < SECONDS
+
+
+@pytest.mark.parametrize("filling", [".", "1", "a.", "a-", "a/", "A_", "[", "<", " "])
+def test_long_values_under_the_name_of_a_secret_take_no_longer(filling: str) -> None:
+    text = filling * (CONTENT_BYTES // len(filling)) + "a"
+    started = time.process_time()
+    with suppress(Blocked):
+        clean_json({"password": text})
+    assert time.process_time() - started < SECONDS
