@@ -88,8 +88,9 @@ def is_random(text: str) -> bool:
 
 def is_jumbled(text: str) -> bool:
     """Whether letters come as in no word: capitals and small ones alternate (`YLvSyuXKgn`, but not `MacBook`), or one
-    follows the other as hardly ever (`hqzvxkwbtr`)."""
-    if not text.isascii():
+    follows the other as hardly ever (`hqzvxkwbtr`). A name is spelled as it may be (`Krzysztof`): machines do not throw
+    one capital in front of small letters."""
+    if not text.isascii() or text.istitle():
         return False
     return sum(a.isupper() != b.isupper() for a, b in pairwise(text)) >= 5 or are_thrown(text)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from memoria.redaction.finding import Action, Rule, Span, Text, ascii_pattern, lowered
-from memoria.redaction.values import Kind, Link, is_phrase, is_secret_value
+from memoria.redaction.values import Kind, Link, goes_on, is_phrase, is_secret_value
 
 # Searched in small letters and without groups, which is many times as fast.
 _NAME = re.compile(
@@ -63,9 +63,11 @@ _LINK = ascii_pattern(
     r"|(?P<next>[^\S\n]{1,4}[(\[]?)"
 )
 _CLOSING = re.compile(r"[\"'`\])*_]{0,2}(?:\s?\([a-z0-9_ ,]{1,24}\))?")
-# `password for the staging portal: …`, `password to my laptop is …`, `password I use is …`
+# `password for the staging portal: …`, `password to mom's laptop is …`, `password I use is …`
 _WHOSE = ascii_pattern(
-    r"\s{1,4}(?:for|of|on|at|in|that|which|i|we|to(?=\s(?:the|my|our|your|his|her|their)\s))((?:\s{1,4}[\w.'-]{1,40}){1,4}?)(?=\s?[:=：]|\s(?:is|was|are)\s)"
+    r"\s{1,4}(?:for|of|on|at|in|that|which|i|we|you|they|he|she"
+    r"|to(?=\s(?:the|this|that|these|those|my|our|your|his|her|its|their|[\w-]{1,40}(?:['’]s|s['’]))\s))"
+    r"(?:\s{1,4}[\w.'’-]{1,40}){1,4}?(?=\s?[:=：]|\s(?:is|was|are)\s)"
 )
 _FOLLOWS = frozenset(" \t\n\r\"'`])=:-：＝>(*→|是为就改")
 _SETTING = re.compile(r"\b(?:set|chang|reset|update|rotate)\w{0,3}\b[^.\n]{0,20}\Z")
@@ -243,6 +245,8 @@ def _named_afterwards(text: Text) -> Iterator[Span]:
         if word is None or kind is None:
             continue
         start = word.start() + (word.group()[0] in _QUOTES)
+        if goes_on(text.text[max(0, start - 1) : start]):
+            continue
         if is_secret_value(
             text.text[start : word.end()], kind, Link.NEXT, is_quoted=start > word.start(), after=""
         ):

@@ -178,7 +178,7 @@ def is_secret_value(value: str, kind: Kind, link: Link, *, is_quoted: bool, afte
     if kind in (Kind.TOKEN, Kind.BARE):
         return _is_long(value, kind, link)
     if value.isalpha():
-        return _is_word(value, kind, link, is_quoted=is_quoted)
+        return _is_word(value, kind, link, is_quoted=is_quoted, is_whole=not goes_on(after[:1]))
     if _is_said(value):
         return False
     letters, digits = any(c.isalpha() for c in value), any(c.isdigit() for c in value)
@@ -202,9 +202,14 @@ def _is_number(value: str, kind: Kind, link: Link) -> bool:
     return kind is Kind.PASSWORD and len(value) >= (6 if link is Link.NEXT else 4)
 
 
-def _is_word(value: str, kind: Kind, link: Link, *, is_quoted: bool) -> bool:
+def goes_on(letter: str) -> bool:
+    """Whether a word of ASCII letters goes on with this one: `Schwarzkümmel`, but not `密码是hqzvxkwbtr的`."""
+    return not letter.isascii() and (letter.islower() or letter.isupper())
+
+
+def _is_word(value: str, kind: Kind, link: Link, *, is_quoted: bool, is_whole: bool) -> bool:
     """Letters alone say something about a password far more often than they are one."""
-    if is_jumbled(value):
+    if is_whole and is_jumbled(value):
         return len(value) >= (16 if kind is Kind.KEY and not is_quoted and link is Link.NEXT else 6)
     if kind in (Kind.PASSWORD, Kind.VAGUE) and value.isascii():
         return len(value) >= (4 if is_quoted and kind is Kind.PASSWORD else 6) and (
