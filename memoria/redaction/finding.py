@@ -88,11 +88,30 @@ def is_random(text: str) -> bool:
 
 def is_jumbled(text: str) -> bool:
     """Whether letters come as in no word: capitals and small ones alternate (`YLvSyuXKgn`, but not `MacBook`), or one
-    follows the other as hardly ever (`hqzvxkwbtr`). A name is spelled as it may be (`Krzysztof`): machines do not throw
-    one capital in front of small letters."""
+    follows the other as hardly ever (`hqzvxkwbtr`). Not with one capital in front of small letters: so
+    names are spelled (`Krzysztof`), and machines throw none."""
     if not text.isascii() or text.istitle():
         return False
     return sum(a.isupper() != b.isupper() for a, b in pairwise(text)) >= 5 or are_thrown(text)
+
+
+_HEXADECIMAL = re.compile(r"[0-9a-f]{20,}", re.IGNORECASE)
+_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+
+
+def is_worded(token: str) -> bool:
+    """Whether it is put together from words, as names in code are: `version2026releaseCandidate`.
+
+    What a machine throws changes between capitals, small letters and figures after two or three characters, or has
+    letters that come as in no word.
+    """
+    if _HEXADECIMAL.search(token) is not None:
+        return False
+    pieces = _PIECES.findall(token)
+    # No number in a name is longer than a year; ids of accounts are.
+    if sum(min(len(piece), 4) if piece.isdigit() else len(piece) for piece in pieces) < 4 * len(pieces):
+        return False
+    return not are_thrown("".join(filter(str.isalpha, token)))
 
 
 _MADE_UP = re.compile(

@@ -15,6 +15,7 @@ from memoria.redaction.finding import (
     is_made_up,
     is_mixed,
     is_random,
+    is_worded,
     span_of,
 )
 from memoria.redaction.values import is_placeholder
@@ -40,7 +41,7 @@ def _private_keys(text: Text) -> Iterator[Span]:
 
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-# By provider, as documented; the bodies are bounded by what may not follow, so that all of a token goes.
+# By provider, as documented. No letter or figure may follow a token, so that longer names and hashes are none.
 _FORMS = (
     # GitHub, GitLab, Bitbucket
     r"gh[oprsu]_[A-Za-z0-9_.-]{30,}",
@@ -71,7 +72,7 @@ _FORMS = (
     r"AKID[A-Za-z0-9]{28,36}",
     r"AKLT[A-Za-z0-9]{40,}",
     r"bce-v3/ALTAK-\w{20,}/[0-9a-f]{40}",
-    r"SCW[A-Z0-9]{17}",
+    r"SCW(?=[A-Z]{0,16}\d)[A-Z0-9]{17}",
     r"akab-[a-z0-9]{16}-[a-z0-9]{16}",
     rf"amzn\.mws\.{_UUID}",
     r"t1\.[\w-]{10,}={0,2}\.[\w-]{86}={0,2}",
@@ -97,7 +98,7 @@ _FORMS = (
     r"EAA[B-Z][A-Za-z0-9]{80,}",
     r"IGQV[\w-]{80,}",
     r"WPL_AP1\.[A-Za-z0-9]{16}\.[\w+/=]{8,}",
-    r"oauth:[a-z0-9]{30}",
+    r"oauth:(?=[a-z]{0,29}\d)[a-z0-9]{30}",
     r"dG9rO[A-Za-z0-9+/]{54,}=?",
     rf"https://[\w.-]+\.webhook\.office\.com/webhookb2/{_UUID}@{_UUID}/[\w/-]{{60,}}",
     r"https://hooks\.zapier\.com/hooks/catch/\d+/\w{6,}",
@@ -121,7 +122,7 @@ _FORMS = (
     r"duffel_(?:live|test)_[\w-]{40,}",
     r"shippo_(?:live|test)_[0-9a-f]{40}",
     r"pdl_(?:live|sdbx)_apikey_\w{40,}",
-    r"live_(?=[A-Za-z]{0,40}\d)[A-Za-z0-9]{30,}",
+    r"live_(?=[A-Za-z]{0,40}\d)(?![0-9a-f]+\b)[A-Za-z0-9]{30,}",
     r"(?:live|test)_[0-9a-f]{35}",
     r"mlsn\.[0-9a-f]{64}",
     r"re_[A-Za-z0-9]{8}_[A-Za-z0-9]{24}",
@@ -172,7 +173,7 @@ _FORMS = (
     r"s-s4t2(?:ud|af)-[0-9a-f]{64}",
     r"[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk",
     r"[ps]at\.[\w-]{22}\.[0-9a-f]{24}\.[A-Za-z0-9]{20}",
-    r"API-[A-Z0-9]{26}",
+    r"API-(?=[A-Z]{0,25}\d)[A-Z0-9]{26}",
     r"A3-[A-Z0-9]{6}-(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})(?:-[A-Z0-9]{5}){3}",
     r"lin_(?:api|oauth)_[A-Za-z0-9]{32,}",
     r"ntn_[A-Za-z0-9]{40,}",
@@ -200,7 +201,10 @@ _FORMS = (
     # What many of them agree on
     r"sk-[\w-]{20,}",
 )
-_TOKEN = ascii_pattern(r"(?<![A-Za-z0-9_-])(?:" + "|".join(_FORMS) + ")")
+_TOKEN = ascii_pattern(r"(?<![A-Za-z0-9_-])(?:" + "|".join(_FORMS) + ")(?![A-Za-z0-9])")
+# Hashes and ids of other things look the same: it takes a word before them.
+_SHARED = ascii_pattern(r"fc-[0-9a-f]{32}|sdk-" + _UUID)
+_PROVIDER = ascii_pattern(r"crawl|launch.?darkly|(?:api|sdk|secret)[ _-]?key|token|secret|credential")
 # What providers that are not listed are likely to use: a short name, perhaps what it is for, and a random body.
 _LIKELY = ascii_pattern(
     r"(?<![A-Za-z0-9_-])(?:[a-z0-9]{2,12}_(?:live|test|secret|sk|pat)_(?P<named>[A-Za-z0-9]{24,})"
@@ -216,12 +220,20 @@ def _tokens(text: Text) -> Iterator[Span]:
                 not is_made_up(token)
                 and entropy(token) >= 3.0
                 and (token[:3] != "sk-" or is_mixed(token[3:]))
+                and (token.startswith("https:") or not is_worded(token))
+                and (_SHARED.fullmatch(token) is None or _is_announced(text, match.start()))
             ):
                 yield match.start(), match.start() + len(token)
         for match in _LIKELY.finditer(text.text, begin, end):
             body, named = match["body"], match["named"]
+            if is_worded(body or named):
+                continue
             if is_random(body) or _is_base36(body) if body else is_mixed(named) and not is_made_up(named):
                 yield match.span()
+
+
+def _is_announced(text: Text, at: int) -> bool:
+    return _PROVIDER.search(text.lower, max(0, at - 40), at) is not None
 
 
 def _is_base36(body: str) -> bool:
