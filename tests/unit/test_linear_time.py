@@ -114,7 +114,7 @@ BEGINNINGS = sorted(
 @pytest.mark.parametrize(("start", "joints"), BEGINNINGS, ids=lambda part: str(part).strip() or "blank")
 def test_beginnings_of_secrets_that_never_end_take_no_longer(start: str, joints: str) -> None:
     """A rule that reads on from every place where a secret may begin reads the rest of the text each time."""
-    texts = [start + filling * CONTENT_BYTES for filling in ("a", "1", "b-")]
+    texts = [start + filling * CONTENT_BYTES for filling in ("a", "b", "1", "b-")]
     texts += [(joint + start) * CONTENT_BYTES for joint in joints or " "]
     for text in texts:
         started = time.process_time()
