@@ -112,7 +112,7 @@ _DOUBTFUL = re.compile(
     re.IGNORECASE,
 )
 _TURNED = re.compile(
-    r"\b(?:abandon|remov|delet|uninstall|retir|deprecat|drop|paus|suspend|revert|return|roll\w* back|switch|migrat"
+    r"\b(?:abandon|remov|delete|uninstall|retir|deprecat|drop|paus|suspend|revert|return|roll\w* back|switch|migrat"
     r"|replac|stop|quit|mov\w+ (?:away|off|back)|discontinu|decommission|sunset|no longer|went back|is back"
     r"|gave up)\w*"
     r"|废弃|弃用|停用|暂停|停止|删除|卸载|换回|退回|回退|回滚|移除|下线|迁回|切回|改回|不再|取消|放弃|替换|淘汰|撤回|迁移回",
@@ -121,8 +121,9 @@ _TURNED = re.compile(
 _TROUBLE = re.compile(
     r"\b(?:bug|issue|problem|error|fault|mismatch|slow|hard|fell|wrong|lost|loss|los(?:es|ing)|stuck|unable|unstable"
     r"|expensive|outage|accident|injur\w*|delay\w*|cancel\w*|complain\w*|confus\w*|refus\w*|reject\w*|damag\w*|spoil\w*"
-    r"|corrupt\w*|overheat\w*|mis[a-z]{3,}ed|fail\w*|crash\w*|broke\w*|leak\w*|drop\w*|difficult\w*|regress\w*"
-    r"|conflict\w*|incompatib\w*|vulnerab\w*|too (?:slow|late|loud|heavy|complex|small|big)"
+    r"|corrupt\w*|overheat\w*|mislabel\w*|misread\w*|misrout\w*|misconfigur\w*|misplac\w*|fail\w*|crash\w*"
+    r"|broke\w*|leak\w*|drop\w*|difficult\w*|regress\w*|conflict\w*|incompatib\w*|vulnerab\w*"
+    r"|too (?:slow|late|loud|heavy|complex|small|big)"
     r"|(?:is|was|were|went|goes|been) down)\b"
     r"|问题|故障|失败|导致|下降|错误|错了|出错|混淆|投诉|抱怨|漏洞|漏[水油电气]|泄漏|泄露|白屏|崩溃|闪退|卡顿|超时|困难"
     r"|丢失|丢了|坏了|延迟|延误|过热|报警|事故|受伤|损失|流失|亏损|超支|退货|差评|冲突|不兼容|不[足准稳够能]|无法|太[慢贵重吵]",
