@@ -127,7 +127,8 @@ def rank(
     scores = sum(additions.values(), relevance[rows]) * reduce(np.multiply, multipliers.values())
     additions["order"] = priors.ordered(corpus, rows, question.order, scores, weights)
     scores = scores + additions["order"]
-    best = largest(scores, max(3 * top_k, 50))  # from here on nothing else is looked at
+    most = max(3 * top_k, 50)
+    best = largest(scores, most)  # from here on nothing else is looked at
     rows, scores = rows[best], scores[best]
     additions = {name: values[best] for name, values in additions.items()}
     multipliers = {name: values[best] for name, values in multipliers.items()}
@@ -155,7 +156,7 @@ def rank(
     kept = order[is_near]
     distinct = kept[_distinct(corpus, rows[kept], weights)]
     dropped = {
-        "below the floor": candidates - len(kept) if len(kept) < min(candidates, len(rows)) else 0,
+        "below the floor": candidates - len(kept) if len(kept) < min(candidates, most) else 0,
         "alike": len(kept) - len(distinct),
         "beyond top_k": len(distinct) - top_k,
     }

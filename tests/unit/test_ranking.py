@@ -119,3 +119,10 @@ def test_characters_shared_by_chance_are_no_answer():
     question = "恐龙灭绝于什么年代"
     assert order(("年会的时间改了", {"cosine": 0.2}), query=question) == []
     assert order(("恐龙灭绝的年代写在第三页", {"cosine": 0.2}), query=question) == [0]
+
+
+def test_what_is_too_far_behind_to_be_weighed_is_counted_as_dropped():
+    crowd = [("Something else", {"cosine": 0.05})] * 30
+    found = ranked((KEYS, {"cosine": 0.9}), *crowd)
+    assert [hit.row for hit in found.hits] == [0]
+    assert found.dropped == {"below the floor": 30}
