@@ -9,7 +9,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from mmap import mmap
 from pathlib import Path
 
@@ -81,7 +81,7 @@ class Share:
             self._seen = 0
         if _is_alive(self._all["process"][least]):
             return True
-        with self._alone():
+        with suppress(OSError), self._alone():  # it is gone with the process that started this one
             self._forget_the_dead()  # or it would be the one with least for ever
         return False
 
@@ -94,9 +94,7 @@ def take_share(path: str) -> None:
     global _share
     try:
         _share = Share(path) if path else None
-    except (
-        OSError
-    ) as error:  # a sandbox may forbid it: every request is answered without, some later than others
+    except OSError as error:  # a sandbox may forbid it; without it some requests wait longer than others
         log.warning("the processes of this server cannot share its requests evenly", reason=str(error))
 
 

@@ -96,6 +96,16 @@ def test_one_that_died_does_not_hide_one_that_has_less_to_do(memory, others):
     assert asked(mine, 2 * IN_A_ROW) == [False] * (2 * IN_A_ROW - 1) + [True]
 
 
+def test_whoever_outlives_the_process_that_started_it_goes_on(memory, others):
+    gone = start(others, memory, 0)
+    mine = Share(memory)
+    mine.add(5)
+    gone.kill()
+    gone.wait()
+    mine._path = "/proc/self/fd/nothing"
+    assert not any(asked(mine, 3 * IN_A_ROW))
+
+
 def test_one_process_too_many_does_without(memory, others, monkeypatch):
     monkeypatch.setattr(balance, "_share", None)
     for _ in range(4):
