@@ -12,7 +12,7 @@ from memoria.decisions import LONGEST, Statement, decide
 from memoria.entities import entities
 from memoria.errors import Blocked
 from memoria.passages import focus
-from memoria.reading import asked
+from memoria.reading import asked, is_telling
 from memoria.redaction import clean, clean_json, named, scrub, tokens
 from memoria.search_text import search_text
 from memoria.signals import names
@@ -37,6 +37,7 @@ RULES = {
     "names": names,
     "intent": lambda text: intent(text, NOW),
     "asked": asked,
+    "is_telling": is_telling,
     "frame": frame,
     "subject_words": subject_words,
     "decided": decided,
@@ -71,6 +72,8 @@ FILLINGS = (
     "n't",
     "没有",
     "关",
+    "的李",
+    "的周",
     "uses ",
     "set ",
     "is used by ",
