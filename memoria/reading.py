@@ -176,8 +176,8 @@ class Asked:
     """Asks for what is so: a fact that denies the question's words is no answer."""
     is_present: bool
     """Asks for what is so now: a fact that tells of what is over is none either."""
-    is_now: bool
-    """And not for what is to come."""
+    is_future: bool
+    """Asks for what is to come."""
     state: bool
     """Asks whether something still holds, or should: what changed it answers, what began it does not."""
     is_still: bool
@@ -210,7 +210,7 @@ def asked(query: str) -> Asked:
         terms=frozenset(token for token in tokens(query) if len(token) > 1),
         asserts=asserts,
         is_present=asserts and _PAST.search(query) is None,
-        is_now=asserts and _PAST.search(query) is None and _FUTURE.search(query) is None,
+        is_future=_FUTURE.search(query) is not None,
         state=is_polar and _STATE.search(query) is not None,
         is_still=is_polar and _STATE.search(query) is not None and _SHOULD.search(query) is None,
         when=_WHEN.search(query) is not None,
@@ -241,7 +241,7 @@ def _alone(question: Asked, text: str) -> float:
         factor *= 1 - (1 - DENIED) * _denied(question.terms, text)
     if question.is_present and _OVER.search(text) and not _INSTEAD.search(text):
         factor *= FORMER
-    if question.is_now and _PLANNED.search(text):
+    if question.is_present and not question.is_future and _PLANNED.search(text):
         factor *= PLANNED
     if question.is_still and _NEVER.search(text) and not _OURS.search(text):
         factor *= OTHER

@@ -83,8 +83,8 @@ _ONLY_PEOPLE = (
 )
 _CHINESE_NAME = re.compile(
     rf"(?:^|(?<=[^{_CJK}])|(?<=[的由给让请找和与、是]))"
-    rf"(?:([小老阿](?:[{_SURNAMES}]|{_SURNAMES_TOO})|[{_SURNAMES}][{_CJK}]{{1,2}}?)(?={_AFTER_NAME}|$|[^{_CJK}])"
-    rf"|((?:{_SURNAMES_TOO})[{_CJK}]{{1,2}}?)(?={_ONLY_PEOPLE}))"
+    rf"(?:(?:[小老阿](?:[{_SURNAMES}]|{_SURNAMES_TOO})|[{_SURNAMES}][{_CJK}]{{1,2}}?)(?={_AFTER_NAME}|$|[^{_CJK}])"
+    rf"|(?:{_SURNAMES_TOO})[{_CJK}]{{1,2}}?(?={_ONLY_PEOPLE}))"
 )
 _QUALIFIER_LENGTH = 9
 _QUALIFIER = re.compile(rf"([{_CJK}]{{2,6}}?)(?:组|部|部门|团队|小组)?的$")
@@ -134,9 +134,8 @@ def names(text: str) -> Names:
     qualifiers: list[str] = []
     for match in _CHINESE_NAME.finditer(text) if is_cjk else ():
         strong.update(_bigrams(match.group()))
-        if (
-            narrowed := _QUALIFIER.search(text[max(0, match.start() - _QUALIFIER_LENGTH) : match.start()])
-        ) is not None:
+        before = text[max(0, match.start() - _QUALIFIER_LENGTH) : match.start()]
+        if (narrowed := _QUALIFIER.search(before)) is not None:
             qualifiers += _bigrams(narrowed.group(1))
     initials = [
         (encoded("".join(word[0] for word in full.split()).lower()), frozenset(map(encoded, tokens(full))))
