@@ -38,11 +38,11 @@ class _Watching(HashedEmbedder):
         return super().embed(texts)
 
 
-def store(*texts, embedder):
+def store(*texts, embedder, view=MAIN, **fields):
     now = timezone.now()
     return memories_write(
-        drafts=[draft(content=text, now=now) for text in texts],
-        view=MAIN,
+        drafts=[draft(content=text, now=now, **fields) for text in texts],
+        view=view,
         actor_id="ada",
         operation="store",
         reason="",
@@ -111,16 +111,7 @@ def test_another_server_key_makes_another_fingerprint_of_masked_values(in_adas_d
 
 
 def stored(text, **fields):
-    now = timezone.now()
-    (done,) = memories_write(
-        drafts=[draft(content=text, now=now, **fields)],
-        view=MAIN,
-        actor_id="ada",
-        operation="store",
-        reason="",
-        now=now,
-        embedder=None,
-    )
+    (done,) = store(text, embedder=None, **fields)
     return done.memory.memory_id, str(done.decision.action)
 
 
@@ -291,15 +282,7 @@ def test_a_branch_decides_as_well_after_many_updates(in_adas_database):
     view = view_resolve(actor_id="ada", branch="exp")
 
     def say(text, **fields):
-        return memories_write(
-            drafts=[draft(content=text, now=now, **fields)],
-            view=view,
-            actor_id="ada",
-            operation="store",
-            reason="",
-            now=now,
-            embedder=None,
-        )[0]
+        return store(text, embedder=None, view=view, **fields)[0]
 
     for n in range(CANDIDATES + 10):
         done = say(f"The port is {n}")
